@@ -1,0 +1,1 @@
+"""What we do about an assessment: policy, limit, offers, decision, ledger, HTTP."""
