@@ -1,0 +1,122 @@
+"""One feature's step function while it is being learned: bins, codes, levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+MOST_CATEGORIES = 200
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A step function of one feature.
+
+    A number x falls on step k when cuts[k-1] < x <= cuts[k]; a category on its own step.
+    `levels` has one log-odds per step; `missing` and `unknown` stand apart.
+    """
+
+    name: str
+    kind: Literal["number", "ordered", "nominal"]
+    direction: int
+    cuts: Floats = field(default_factory=lambda: np.zeros(0))
+    categories: tuple[str, ...] = ()
+    levels: Floats = field(default_factory=lambda: np.zeros(0))
+    missing: float = 0.0
+    unknown: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """Number of steps."""
+        return len(self.cuts) + 1 if self.kind == "number" else max(1, len(self.categories))
+
+    @staticmethod
+    def empty(name: str, values: pd.Series[Any], direction: int, max_bins: int) -> Steps:
+        """Bins for a column, nothing learned yet: quantiles of a number, or its categories."""
+        if pd.api.types.is_numeric_dtype(values.dtype):
+            return Steps(name, "number", direction, cuts=_cuts(values, max_bins))
+        if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype.ordered:
+            return Steps(
+                name, "ordered", direction, categories=tuple(map(str, values.cat.categories))
+            )
+        most = values.dropna().astype(str).value_counts().head(MOST_CATEGORIES)
+        return Steps(name, "nominal", 0, categories=tuple(sorted(most.index)))
+
+    def learned(
+        self,
+        codes: Floats,
+        weights: Floats,
+        boosted: Floats,
+        max_steps: int | None,
+        merge: Callable[[Floats, Floats, int], Floats],
+    ) -> Steps:
+        """The column with its levels: merged, kept monotone, centred on the rows given.
+
+        `boosted` has one value per step and the missing step last.
+        """
+        known = ~np.isnan(codes)
+        at = codes[known].astype(int)
+        counts = np.bincount(at, weights[known], self.width).astype(np.float64)
+        levels = boosted[:-1].astype(np.float64)
+        if self.kind == "number" and max_steps is not None:
+            levels = merge(levels, counts, max_steps)
+        if self.direction > 0:
+            levels = np.maximum.accumulate(levels)
+        elif self.direction < 0:
+            levels = np.minimum.accumulate(levels)
+        lost = float(weights[~known].sum())
+        missing = float(boosted[-1])
+        centre = float((counts @ levels + lost * missing) / max(weights.sum(), 1e-300))
+        levels = levels - centre
+        if self.kind != "number":
+            return replace(
+                self, levels=levels, missing=missing - centre if lost else 0.0, unknown=0.0
+            )
+        keep = np.flatnonzero(np.diff(levels) != 0)
+        return replace(
+            self,
+            cuts=self.cuts[keep],
+            levels=levels[np.append(keep, len(levels) - 1)],
+            missing=missing - centre if lost else 0.0,
+        )
+
+    def lookup(self, values: pd.Series[Any]) -> Floats:
+        """Log-odds that this feature adds to each row, shape (n_rows,)."""
+        codes = encode(self, values)
+        known = ~np.isnan(codes) & (codes >= 0)
+        out = np.where(np.isnan(codes), self.missing, self.unknown)
+        out[known] = self.levels[codes[known].astype(int)]
+        return out
+
+
+def encode(column: Steps, values: pd.Series[Any]) -> Floats:
+    """Step number of each row; NaN where missing, -1 for a category never seen."""
+    if column.kind == "number":
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        codes = np.searchsorted(column.cuts, numbers, side="left").astype(np.float64)
+        return cast(Floats, np.where(np.isnan(numbers), np.nan, codes))
+    at = {category: float(i) for i, category in enumerate(column.categories)}
+    texts = values.astype(object)
+    missing = texts.isna().to_numpy()
+    codes = np.array([at.get(str(text), -1.0) for text in texts])
+    return cast(Floats, np.where(missing, np.nan, codes))
+
+
+def _cuts(values: pd.Series[Any], max_bins: int) -> Floats:
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    finite = numbers[np.isfinite(numbers)]
+    distinct = np.unique(finite)
+    if len(distinct) < 2:
+        return np.zeros(0)
+    if len(distinct) <= max_bins:
+        middles = distinct[:-1] + (distinct[1:] - distinct[:-1]) / 2
+    else:
+        shares = np.linspace(0, 1, max_bins + 1)[1:-1]
+        middles = np.quantile(finite, shares, method="midpoint")
+    return np.unique(middles)

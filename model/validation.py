@@ -1,0 +1,92 @@
+"""How good a scorecard is on loans it has not seen: discrimination and calibration.
+
+Where the loans come from a simulated world, the truth is beside them, and the scorecard is measured
+against what could be known at all.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from msgspec import Struct
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest, ks_2samp
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+
+class Bin(Struct, frozen=True, kw_only=True):
+    """One tenth of the loans, by pd_12m: what was expected and what happened, with 95 % bounds."""
+
+    loans: int
+    expected: float
+    observed: float
+    observed_low: float
+    observed_high: float
+
+
+class Metrics(Struct, frozen=True, kw_only=True):
+    """Discrimination and calibration on one set of loans."""
+
+    loans: int
+    default_rate: float
+    auc: float
+    ks: float
+    brier: float
+    mean_pd_12m: float
+    calibration: list[Bin]
+    truth_auc: float | None = None
+
+
+def measure(
+    defaulted: ArrayLike, pd_12m: ArrayLike, true_pd_12m: ArrayLike | None = None, bins: int = 10
+) -> Metrics:
+    """Metrics of probabilities (n_loans,) against 0/1 outcomes (n_loans,).
+
+    Raises ValueError when the loans hold no default or nothing but defaults.
+    """
+    hits = np.asarray(defaulted, dtype=np.float64)
+    expected = np.asarray(pd_12m, dtype=np.float64)
+    if hits.min() == hits.max():
+        raise ValueError(
+            f"measure: {len(hits)} loans of which {int(hits.sum())} defaulted; "
+            "expected some of both outcomes"
+        )
+    return Metrics(
+        loans=len(hits),
+        default_rate=float(hits.mean()),
+        auc=float(roc_auc_score(hits, expected)),
+        ks=float(ks_2samp(expected[hits == 1], expected[hits == 0]).statistic),
+        brier=float(brier_score_loss(hits, expected)),
+        mean_pd_12m=float(expected.mean()),
+        calibration=_calibration(hits, expected, bins),
+        truth_auc=None if true_pd_12m is None else float(roc_auc_score(hits, true_pd_12m)),
+    )
+
+
+def _calibration(hits: NDArray[np.float64], expected: NDArray[np.float64], bins: int) -> list[Bin]:
+    out = []
+    for members in np.array_split(np.argsort(expected, kind="stable"), bins):
+        if not len(members):
+            continue
+        bad = int(hits[members].sum())
+        bounds = binomtest(bad, len(members)).proportion_ci(0.95, method="wilson")
+        out.append(
+            Bin(
+                loans=len(members),
+                expected=float(expected[members].mean()),
+                observed=bad / len(members),
+                observed_low=float(bounds.low),
+                observed_high=float(bounds.high),
+            )
+        )
+    return out
+
+
+def truth(world: Path, application_ids: pd.Series[Any]) -> NDArray[np.float64] | None:
+    """true_pd_12m of applications, where the world knows it; None on real loans."""
+    path = world / "truth.parquet"
+    if not path.exists():
+        return None
+    known = pd.read_parquet(path, columns=["application_id", "true_pd_12m"])
+    return known.set_index("application_id")["true_pd_12m"].loc[application_ids].to_numpy(float)

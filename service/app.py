@@ -1,0 +1,183 @@
+"""HTTP in, decide, record, HTTP out. The only file that imports FastAPI.
+
+The reply to POST /v1/decisions leaves only after its record is durable. Bodies are parsed and
+written by msgspec; FastAPI routes, documents and turns exceptions into problem documents.
+"""
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta, timezone
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from model.credit_file import Fault
+from service import openapi
+from service.application import parse
+from service.decide import Engine, decide
+from service.ledger import (
+    Ledger,
+    LedgerBusy,
+    LedgerError,
+    Receipt,
+    Record,
+)
+from service.problem import MEDIA_TYPE, FieldError, Problem
+
+log = logging.getLogger("yidaitong")
+_encode = msgspec.json.Encoder().encode
+_CHINA = timezone(timedelta(hours=8))
+
+
+def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) -> FastAPI:
+    """The web application over one engine and one ledger; closing it closes the ledger."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        ledger.close()
+
+    app = FastAPI(
+        title="Yidaitong", docs_url=None, redoc_url=None, lifespan=lifespan, openapi_url=None
+    )
+
+    async def post_decision(request: Request) -> Response:
+        body = await _json_body(request, max_body_bytes)
+        try:
+            asked = parse(body, _today())
+        except Fault as fault:
+            raise _invalid(fault) from None
+        decision = decide(
+            asked,
+            engine,
+            decision_id=uuid4().hex,
+            decided_at=datetime.now(UTC),
+            tick=time.perf_counter_ns,
+        )
+        stored = _encode(decision)
+        receipt = await ledger.append(decision.decision_id, body, stored)
+        return _json(with_record(stored, receipt), 201)
+
+    async def get_decision(request: Request) -> Response:
+        decision_id = str(request.path_params["decision_id"])
+        record = ledger.get(decision_id)
+        if record is None:
+            raise Problem(
+                "decision-not-found",
+                404,
+                f"No decision {decision_id[:64]!r} is in the ledger; expected the decision_id of "
+                "an earlier reply.",
+            )
+        return _json(with_record(record.decision, record))
+
+    async def healthz(_: Request) -> Response:
+        return _json(b'{"status":"ok"}')
+
+    async def readyz(_: Request) -> Response:
+        if not ledger.ready():
+            raise Problem("not-ready", 503, "The ledger cannot write.", headers=_RETRY)
+        return _json(_encode({"status": "ready", "versions": engine.versions}))
+
+    document = _encode(openapi.document())
+
+    async def schema(_: Request) -> Response:
+        return _json(document)
+
+    app.add_route("/v1/decisions", post_decision, methods=["POST"])
+    app.add_route("/v1/decisions/{decision_id}", get_decision, methods=["GET"])
+    app.add_route("/healthz", healthz, methods=["GET"])
+    app.add_route("/readyz", readyz, methods=["GET"])
+    app.add_route("/openapi.json", schema, methods=["GET"])
+    app.add_exception_handler(Problem, _render)
+    app.add_exception_handler(HTTPException, _render)
+    app.add_exception_handler(LedgerError, _render)
+    app.add_exception_handler(Exception, _render)
+    return app
+
+
+_RETRY = {"Retry-After": "1"}
+
+
+def with_record(stored: bytes, receipt: Receipt | Record) -> bytes:
+    """A stored decision with its place in the ledger added; the stored bytes stay as they are."""
+    place = {"seq": receipt.seq, "hash": receipt.hash, "prev_hash": receipt.prev_hash}
+    return stored[:-1] + b',"record":' + _encode(place) + b"}"
+
+
+def _today() -> date:
+    return datetime.now(_CHINA).date()
+
+
+def _json(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, media_type="application/json")
+
+
+def _invalid(fault: Fault) -> Problem:
+    value = fault.value
+    if isinstance(value, date):
+        value = value.isoformat()
+    return Problem(
+        "invalid-field",
+        422 if fault.field != "body" else 400,
+        f"{fault.field}: expected {fault.expected}.",
+        [FieldError(field=fault.field, value=value, expected=fault.expected)],
+    )
+
+
+async def _json_body(request: Request, most: int) -> bytes:
+    """The body, refused when it is not JSON by name or is larger than allowed."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        expected = "application/json"
+        raise Problem(
+            "unsupported-media-type",
+            415,
+            f"content-type: expected {expected}.",
+            [FieldError(field="content-type", value=content_type[:80], expected=expected)],
+        )
+    length = request.headers.get("content-length", "0")
+    too_large = Problem(
+        "body-too-large",
+        413,
+        f"body: expected at most {most} bytes.",
+        [FieldError(field="body", value=f"{length[:20]} bytes", expected=f"at most {most} bytes")],
+    )
+    if length.isdigit() and int(length) > most:
+        raise too_large
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            raise too_large
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _render(_: Request, error: Exception) -> Response:
+    """Any exception as a problem document; an unforeseen one tells nothing of its inside."""
+    if isinstance(error, Problem):
+        problem = error
+    elif isinstance(error, HTTPException):
+        kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        headers: Any = error.headers
+        problem = Problem(kind, error.status_code, str(error.detail), headers=headers)
+    elif isinstance(error, LedgerBusy):
+        problem = Problem("busy", 503, "Too many decisions are waiting.", headers=_RETRY)
+    elif isinstance(error, LedgerError):
+        log.error("ledger: %s", error)
+        problem = Problem(
+            "ledger-unavailable",
+            503,
+            "The decision could not be made durable and was not recorded; try again.",
+            headers=_RETRY,
+        )
+    else:
+        log.error("unforeseen %s", type(error).__name__, exc_info=error)
+        problem = Problem("internal", 500, "An unforeseen error; nothing was decided.")
+    return Response(problem.body(), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

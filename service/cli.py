@@ -1,0 +1,312 @@
+"""The `yidaitong` command: the one file that knows all three packages.
+
+Each command imports what it needs when it runs, so that `serve` stays small: no scikit-learn, no
+pandas and no simulator in the served process.
+"""
+
+import logging
+import sys
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from service.settings import HOME, Settings
+
+if TYPE_CHECKING:
+    from model.artifact import Card
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+DEMO_FIRMS, DEMO_MONTHS, DEMO_SEED = 10_000, 36, 7
+
+World = Annotated[Path, typer.Option(help="folder of a world written by `generate`")]
+Artifact = Annotated[Path | None, typer.Option(help="folder of a scorecard written by `train`")]
+LedgerUrl = Annotated[str | None, typer.Option(help="sqlite:///PATH of the decision records")]
+
+
+@app.command()
+def generate(
+    to: Annotated[Path, typer.Option("--out", help="folder to write Parquet files into")],
+    firms: Annotated[int, typer.Option(min=1, help="number of firms")] = DEMO_FIRMS,
+    months: Annotated[int, typer.Option(min=1, help="months from January 2018 on")] = DEMO_MONTHS,
+    seed: Annotated[int, typer.Option(min=0, help="same seed, same bytes")] = DEMO_SEED,
+) -> None:
+    """Simulate a small economy of fictional firms and write what the sources saw of it."""
+    started = time.perf_counter()
+    _generate(to, firms, months, seed)
+    seconds = time.perf_counter() - started
+    out.print(f"{firms:,} firms x {months} months in {seconds:.1f} s -> {to}")
+
+
+@app.command()
+def train(
+    world: World,
+    to: Annotated[Path, typer.Option("--out", help="folder to write the scorecard into")],
+) -> None:
+    """Fit a scorecard on the loans of a world and print how good it is on later vintages."""
+    from service.tables import metrics_table
+
+    out.print(metrics_table(_train(world, to)))
+    out.print(f"scorecard -> {to}")
+
+
+@app.command()
+def application(
+    story: Annotated[str | None, typer.Option(help="which story; leave out to list them")] = None,
+) -> None:
+    """Print the applicant JSON of a story, ready to be posted."""
+    import msgspec
+    from synthetic_data.stories import STORIES
+    from synthetic_data.stories import application as posted
+
+    if story is None:
+        for code, told in STORIES.items():
+            out.print(f"{code:22} {told.title_en} / {told.title_zh}", soft_wrap=True)
+        return
+    if story not in STORIES:
+        _fail(f"--story: got {story!r}, expected one of {', '.join(STORIES)}")
+    written = msgspec.json.format(msgspec.json.encode(posted(story)), indent=2)
+    sys.stdout.write(written.decode() + "\n")
+
+
+@app.command()
+def decide(
+    file: Annotated[Path, typer.Argument(help="applicant JSON, as posted to /v1/decisions")],
+    artifact: Artifact = None,
+) -> None:
+    """Decide one application here and now and print the decision; nothing is recorded."""
+    from uuid import uuid4
+
+    import msgspec
+
+    from service.application import parse
+    from service.decide import decide as decided
+
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        _fail(f"{file}: {error.strerror}; expected a file of applicant JSON")
+    request = parse(body, date.max)
+    decision = decided(
+        request,
+        _engine(artifact),
+        decision_id=uuid4().hex,
+        decided_at=datetime.now(UTC),
+        tick=time.perf_counter_ns,
+    )
+    written = msgspec.json.format(msgspec.json.encode(decision), indent=2)
+    sys.stdout.write(written.decode() + "\n")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on; 0 picks one")] = None,
+    ledger: LedgerUrl = None,
+    artifact: Artifact = None,
+) -> None:
+    """Start the server; without a scorecard it makes the demo's first."""
+    import uvicorn
+
+    from service.app import create_app
+    from service.ledger import open_ledger
+
+    settings = _settings(host=host, port=port, ledger=ledger, artifact=artifact)
+    engine = _engine(settings.artifact)
+    records = open_ledger(settings.ledger)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    err.print(f"http://{settings.host}:{settings.port}  ledger {settings.ledger}")
+    uvicorn.run(
+        create_app(engine, records, settings.max_body_bytes),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="stop after the stories")] = False,
+    port: Annotated[int, typer.Option(help="port to serve on; 0 picks one")] = 8000,
+) -> None:
+    """Show data-driven credit: make what is missing, start the server, post the stories."""
+    from synthetic_data.stories import STORIES
+    from synthetic_data.stories import application as posted
+
+    from service import demo as shown
+
+    prepare()
+    stories = [
+        shown.Told(told.title_zh, told.title_en, told.shows_zh, told.shows_en, posted(code))
+        for code, told in STORIES.items()
+    ]
+    shown.run(out, stories, _serve_command, port=port, once=once)
+
+
+@app.command()
+def bench(
+    url: Annotated[str | None, typer.Option(help="a running server; started when left out")] = None,
+    rate: Annotated[float | None, typer.Option(help="open-loop requests a second")] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="10 to 90 % of saturation")] = False,
+    seconds: Annotated[float, typer.Option(min=0.5, help="length of each measurement")] = 5.0,
+    json: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
+    naive: Annotated[bool, typer.Option(help="measure the naive baseline beside it")] = True,
+    artifact: Artifact = None,
+) -> None:
+    """Measure decision time: C3 in process, C2 over HTTP, beside what tutorials teach."""
+    import msgspec
+    from synthetic_data.stories import application as posted
+
+    from service import bench as benches
+    from service.application import parse
+    from service.decide import decide as decided
+
+    body = msgspec.json.encode(posted("mask-maker"))
+    engine, request, at = _engine(artifact), parse(body, date.max), datetime.now(UTC)
+
+    def decide_once() -> object:
+        return decided(
+            request, engine, decision_id="0" * 32, decided_at=at, tick=time.perf_counter_ns
+        )
+
+    benches.run(
+        out,
+        decide_once=decide_once,
+        server_command=lambda port, ledger: _serve_command(port, ledger, artifact),
+        url=url,
+        body=body,
+        naive=naive,
+        rate=rate,
+        sweep=sweep,
+        seconds=seconds,
+        out_json=json,
+    )
+
+
+@app.command()
+def replay(
+    decision_id: Annotated[str, typer.Argument(help="decision_id of an earlier reply, or `all`")],
+    ledger: LedgerUrl = None,
+    artifact: Artifact = None,
+) -> None:
+    """Make recorded decisions again and compare the bytes; exit 1 when one differs."""
+    from service.ledger import open_ledger
+    from service.replay import replay as replayed
+
+    engine = _engine(artifact)
+    differing = 0
+    with open_ledger(_settings(ledger=ledger).ledger, read_only=True) as records:
+        found = records.get(decision_id)
+        chosen = records.records() if decision_id == "all" else [found] if found else None
+        if chosen is None:
+            _fail(f"{decision_id!r} is not in the ledger; expected a decision_id, or `all`")
+        count = 0
+        for record in chosen:
+            count += 1
+            result = replayed(record, engine)
+            if not result.same:
+                differing += 1
+                err.print(f"{result.decision_id} differs at {result.difference}", soft_wrap=True)
+    out.print(f"{count} replayed, {count - differing} with the same bytes, {differing} different")
+    raise typer.Exit(1 if differing else 0)
+
+
+@app.command()
+def verify(
+    ledger: LedgerUrl = None,
+    head: Annotated[str | None, typer.Option(help="head hash noted earlier; finds cuts")] = None,
+) -> None:
+    """Walk the hash chain of a ledger; exit 1, naming the place, when it is broken."""
+    from service.ledger import verify as walked
+
+    found = walked(_settings(ledger=ledger).ledger, head)
+    if not found.ok:
+        _fail(f"broken at record {found.broken_seq}: {found.what}")
+    out.print(f"{found.records} records, chain intact, head {found.head_hash}", soft_wrap=True)
+
+
+@app.command(hidden=True)
+def prepare() -> None:
+    """Make the demo's world and scorecard when there are none."""
+    from service.tables import metrics_table
+
+    world, artifact = HOME / "world", Settings().artifact
+    if (artifact / "card.json").exists():
+        return
+    if not (world / "world.json").exists():
+        _generate(world, DEMO_FIRMS, DEMO_MONTHS, DEMO_SEED)
+    out.print(metrics_table(_train(world, artifact)))
+
+
+def _generate(to: Path, firms: int, months: int, seed: int) -> None:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+    from synthetic_data.world import generate as simulated
+
+    with Progress(
+        "simulating firms", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
+    ) as bar:
+        task = bar.add_task("", total=firms)
+        simulated(to, firms, months, seed, lambda done: bar.advance(task, done))
+
+
+def _train(world: Path, to: Path) -> "Card":
+    from model.training import train as trained
+
+    with err.status("training") as status:
+        return trained(world, to, lambda step: status.update(f"training: {step}"))
+
+
+def _engine(artifact: Path | None) -> Any:
+    """The engine of an artefact; the demo's is made, in a process of its own, when missing."""
+    import subprocess
+
+    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY, Engine
+
+    settings = _settings(artifact=artifact)
+    if settings.artifact == Settings().artifact and not (settings.artifact / "card.json").exists():
+        subprocess.run([sys.executable, "-m", "service.cli", "prepare"], check=True)
+    return Engine.load(
+        settings.artifact,
+        settings.policy or DEFAULT_POLICY,
+        settings.catalogue or DEFAULT_CATALOGUE,
+    )
+
+
+def _settings(**given: Any) -> Settings:
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _serve_command(port: int, ledger: str | None = None, artifact: Path | None = None) -> list[str]:
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
+    command += ["--ledger", ledger] if ledger else []
+    return command + (["--artifact", str(artifact)] if artifact else [])
+
+
+def _fail(sentence: str) -> Any:
+    err.print(f"[red]error:[/red] {sentence}", soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; known errors are one sentence, not a traceback."""
+    from model.credit_file import Fault
+    from model.table import ScorecardError
+    from service.ledger import LedgerError
+
+    try:
+        app()
+    except (Fault, ValueError, ScorecardError, LedgerError, FileNotFoundError) as error:
+        err.print(f"[red]error:[/red] {error}", soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

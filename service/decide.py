@@ -1,0 +1,227 @@
+"""decide(): the whole decision on one page.
+
+Straight-line and pure: no I/O, no clock, no early exit. Everything is evaluated and the strictest
+verdict wins, so every record is complete and a refused applicant sees all the reasons.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from model import artifact
+from model.credit_file import SOURCES, CreditFile
+from model.features import INDEX
+from model.portrait import Value, named, portrait
+from model.reasons import MOST, Reason, strongest
+from model.scorer import Assessment, Scorer
+from service import limit as limits
+from service.application import Application, Request
+from service.lpr import lpr_1y
+from service.offers import Catalogue, Offer, Refusal, load_catalogue, match
+from service.policy import Policy, RuleResult, Verdict, strictest
+
+HERE = Path(__file__).parent
+DEFAULT_POLICY = HERE / "policy.toml"
+DEFAULT_CATALOGUE = HERE / "catalogue.toml"
+
+
+class Versions(Struct, frozen=True, kw_only=True):
+    """What the decision was made with: content hashes of scorecard, policy and catalogue."""
+
+    scorecard: str
+    policy: str
+    catalogue: str
+
+
+class Timings(Struct, frozen=True, kw_only=True):
+    """Microseconds per step; engine is their sum (clock C3)."""
+
+    portrait: float
+    assess: float
+    policy: float
+    limit: float
+    offers: float
+    engine: float
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """The full record of one decision.
+
+    Offers bind only when the verdict is approve; on refer they show what a person could agree to,
+    on decline there are none.
+    """
+
+    decision_id: str
+    decided_at: datetime
+    as_of: date
+    application: Application
+    verdict: Verdict
+    limit_yuan: float
+    limit_cap: str
+    caps: dict[str, float]
+    reasons: list[Reason]
+    assessment: Assessment
+    offers: list[Offer]
+    refused: list[Refusal]
+    rules: list[RuleResult]
+    portrait: dict[str, Value]
+    versions: Versions
+    timings_us: Timings
+
+
+@dataclass(frozen=True)
+class Engine:
+    """All that decide() needs besides the request; made once at start."""
+
+    scorer: Scorer
+    policy: Policy
+    catalogue: Catalogue
+    versions: Versions
+
+    @classmethod
+    def load(
+        cls,
+        artifact_folder: Path,
+        policy: Path = DEFAULT_POLICY,
+        catalogue: Path = DEFAULT_CATALOGUE,
+    ) -> "Engine":
+        """Read and compile scorecard, policy and catalogue; raises their errors."""
+        card, scorecard_version = artifact.load(artifact_folder)
+        rules, products = Policy.load(policy), load_catalogue(catalogue)
+        return cls(
+            scorer=Scorer(card, INDEX),
+            policy=rules,
+            catalogue=products,
+            versions=Versions(
+                scorecard=scorecard_version, policy=rules.version, catalogue=products.version
+            ),
+        )
+
+
+def decide(
+    request: Request,
+    engine: Engine,
+    *,
+    decision_id: str,
+    decided_at: datetime,
+    tick: Callable[[], int],
+) -> Decision:
+    """Portrait, assessment, policy, limit, offers; the strictest verdict wins.
+
+    `tick` counts nanoseconds and is only read for timings_us.
+    """
+    application, credit_file = request.application, request.credit_file
+    as_of = dates(credit_file)
+
+    t0 = tick()
+    values = portrait(credit_file)
+
+    t1 = tick()
+    assessment = engine.scorer.assess(values, as_of)
+
+    t2 = tick()
+    facts = [
+        *values,
+        application.amount_yuan,
+        float(application.tenor_months),
+        application.purpose,
+        assessment.pd_12m,
+        float(assessment.score),
+    ]
+    policy = engine.policy.evaluate(facts)
+
+    t3 = tick()
+    lend = limits.limit(
+        engine.policy.limit, values, assessment.grade, application.amount_yuan, policy
+    )
+
+    t4 = tick()
+    matched = match(
+        engine.catalogue,
+        values,
+        INDEX,
+        sources=frozenset(as_of),
+        grade=assessment.grade,
+        amount_yuan=application.amount_yuan,
+        tenor_months=application.tenor_months,
+        purpose=application.purpose,
+        limit_yuan=lend.limit_yuan,
+        lpr=lpr_1y(credit_file.as_of),
+        as_of=credit_file.as_of,
+    )
+    lend = within_products(lend, matched.offers)
+    verdict = strictest(policy.verdict, "approve" if matched.offers else "refer")
+
+    t5 = tick()
+    declined = verdict == "decline"
+    return Decision(
+        decision_id=decision_id,
+        decided_at=decided_at,
+        as_of=credit_file.as_of,
+        application=application,
+        verdict=verdict,
+        limit_yuan=0.0 if declined else lend.limit_yuan,
+        limit_cap="verdict" if declined else lend.cap,
+        caps=lend.caps,
+        reasons=principal_reasons(
+            engine, verdict, assessment, policy.results, lend, values, as_of, application
+        ),
+        assessment=assessment,
+        offers=[] if declined else matched.offers,
+        refused=matched.refused,
+        rules=policy.results,
+        portrait=named([None if value != value else value for value in values]),
+        versions=engine.versions,
+        timings_us=Timings(
+            portrait=(t1 - t0) / 1e3,
+            assess=(t2 - t1) / 1e3,
+            policy=(t3 - t2) / 1e3,
+            limit=(t4 - t3) / 1e3,
+            offers=(t5 - t4) / 1e3,
+            engine=(t5 - t0) / 1e3,
+        ),
+    )
+
+
+def dates(credit_file: CreditFile) -> dict[str, date]:
+    """The sources that answered, with the date each speaks of."""
+    found = {}
+    for source in SOURCES:
+        section = getattr(credit_file, source)
+        if section is not None:
+            found[source] = section.as_of
+    return found
+
+
+def within_products(lend: limits.Limit, offers: Sequence[Offer]) -> limits.Limit:
+    """The limit no larger than what some product offers; zero when none does."""
+    most = max([offer.amount_yuan for offer in offers], default=0.0)
+    if most >= lend.limit_yuan:
+        return lend
+    return limits.smallest({**lend.caps, "product": most})
+
+
+def principal_reasons(
+    engine: Engine,
+    verdict: Verdict,
+    assessment: Assessment,
+    rules: Sequence[RuleResult],
+    lend: limits.Limit,
+    values: Sequence[Value],
+    as_of: dict[str, date],
+    application: Application,
+) -> list[Reason]:
+    """At most four reasons: what policy forced, then what set the limit, then the scorecard's."""
+    reasons = engine.policy.reasons(rules, as_of)
+    if verdict != "decline" and lend.limit_yuan < application.amount_yuan:
+        reasons.append(limits.reason(lend, application.amount_yuan))
+    if verdict == "approve":
+        scorer = engine.scorer
+        points = list(assessment.contributions.values())
+        reasons += strongest(scorer.columns, scorer.positions, values, points, as_of)
+    else:
+        reasons += assessment.reasons
+    return reasons[:MOST]

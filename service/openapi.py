@@ -1,0 +1,97 @@
+"""The OpenAPI document, made from the records themselves, with real examples."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from service.application import Request
+from service.decide import Decision
+from service.problem import MEDIA_TYPE, ProblemDocument
+
+EXAMPLES = Path(__file__).parent / "examples.json"
+"""A posted request and the reply to it; kept true by a test."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in the ledger a decision stands: its number and the hashes that chain it."""
+
+    seq: int
+    hash: str
+    prev_hash: str
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1 for the whole service."""
+    records = (Request, Decision, Place, ProblemDocument)
+    _, components = msgspec.json.schema_components(
+        records, ref_template="#/components/schemas/{name}"
+    )
+    reply = components["Decision"]
+    reply["properties"]["record"] = {"$ref": "#/components/schemas/Place"}
+    reply["required"] = [*reply["required"], "record"]
+    examples = msgspec.json.decode(EXAMPLES.read_bytes()) if EXAMPLES.exists() else {}
+    decided = {"description": "The decision, durable.", "content": _json("Decision", examples)}
+    problem = {
+        "description": "A problem document (RFC 9457) naming field, value and expectation.",
+        "content": {MEDIA_TYPE: {"schema": _ref("ProblemDocument")}},
+    }
+    text = {"description": "OK", "content": {"application/json": {"schema": {"type": "object"}}}}
+    by_id = {
+        "name": "decision_id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Yidaitong",
+            "version": version("yidaitong"),
+            "description": "A credit file in; a durable decision with exact reasons out.",
+        },
+        "paths": {
+            "/v1/decisions": {
+                "post": {
+                    "operationId": "decide",
+                    "summary": "Decide an application",
+                    "requestBody": {"required": True, "content": _json("Request", examples)},
+                    "responses": {"201": decided, **dict.fromkeys(_REFUSALS, problem)},
+                }
+            },
+            "/v1/decisions/{decision_id}": {
+                "get": {
+                    "operationId": "get_decision",
+                    "summary": "A decision made earlier, byte for byte",
+                    "parameters": [by_id],
+                    "responses": {"200": decided, "404": problem},
+                }
+            },
+            "/healthz": {
+                "get": {"operationId": "healthz", "summary": "Alive", "responses": {"200": text}}
+            },
+            "/readyz": {
+                "get": {
+                    "operationId": "readyz",
+                    "summary": "Able to decide and to record",
+                    "responses": {"200": text, "503": problem},
+                }
+            },
+        },
+        "components": {"schemas": components},
+    }
+
+
+_REFUSALS = ("400", "413", "415", "422", "503")
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json(name: str, examples: dict[str, Any]) -> dict[str, Any]:
+    media: dict[str, Any] = {"schema": _ref(name)}
+    if name in examples:
+        media["example"] = examples[name]
+    return {"application/json": media}

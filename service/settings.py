@@ -1,0 +1,27 @@
+"""What the server is told from outside: options or YIDAITONG_* environment variables."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+HOME = Path(".yidaitong")
+"""Where the demo keeps its world, scorecard and ledger, below the folder it is run in."""
+
+
+class Settings(BaseSettings):
+    """Every setting has a name, a default and a sentence; options override the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="YIDAITONG_", extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address the server listens on")
+    port: int = Field(8000, ge=0, le=65535, description="port the server listens on; 0 picks one")
+    ledger: str = Field(
+        f"sqlite:///{HOME}/ledger.db", description="where decision records are kept"
+    )
+    artifact: Path = Field(HOME / "artifact", description="folder of the scorecard that decides")
+    policy: Path | None = Field(None, description="policy file; the packaged one when not given")
+    catalogue: Path | None = Field(
+        None, description="product catalogue; the packaged one when not given"
+    )
+    max_body_bytes: int = Field(1_000_000, ge=1_000, description="largest request body accepted")

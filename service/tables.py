@@ -1,0 +1,110 @@
+"""Tables a room can read: a decision and a scorecard's quality, in Chinese and English."""
+
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from model.artifact import Card
+
+VERDICTS = {
+    "approve": ("通过", "APPROVED", "bold green"),
+    "refer": ("转人工", "REFERRED TO A PERSON", "bold yellow"),
+    "decline": ("拒绝", "DECLINED", "bold red"),
+}
+
+
+def metrics_table(card: Card) -> Group:
+    """How good the scorecard is on the vintages it has not seen, next to the truth."""
+    table = Table(title="Scorecard, measured on loans by vintage", title_justify="left")
+    for column in ("", "loans", "default rate", "mean pd_12m", "AUC", "truth's AUC", "KS", "Brier"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, label in (("train", "fitted on"), ("held_out", "held out (later vintages)")):
+        m = card.metrics[name]
+        truth = m.get("truth_auc")
+        table.add_row(
+            label,
+            f"{m['loans']:,}",
+            f"{m['default_rate']:.2%}",
+            f"{m['mean_pd_12m']:.2%}",
+            f"{m['auc']:.3f}",
+            "-" if truth is None else f"{truth:.3f}",
+            f"{m['ks']:.3f}",
+            f"{m['brier']:.4f}",
+        )
+    tenths = Table(title="Calibration on the held-out vintages, by tenths", title_justify="left")
+    for column in ("tenth", "loans", "expected", "observed", "95 % bounds", ""):
+        tenths.add_column(column, justify="right")
+    for i, b in enumerate(card.metrics["held_out"]["calibration"], 1):
+        inside = b["observed_low"] <= b["expected"] <= b["observed_high"]
+        tenths.add_row(
+            str(i),
+            f"{b['loans']:,}",
+            f"{b['expected']:.2%}",
+            f"{b['observed']:.2%}",
+            f"{b['observed_low']:.2%} to {b['observed_high']:.2%}",
+            "inside" if inside else "outside",
+        )
+    return Group(table, tenths)
+
+
+def decision_table(decision: dict[str, Any], c2_ms: float) -> Group:
+    """One decision as a table, from the JSON the server sent."""
+    zh, en, style = VERDICTS[decision["verdict"]]
+    asked, assessment = decision["application"], decision["assessment"]
+    table = Table(show_header=False, padding=(0, 1))
+    table.add_column(style="dim")
+    table.add_column()
+    rows: list[tuple[str, Any]] = [
+        ("结论 verdict", Text(f"{zh} {en}", style=style)),
+        ("申请 asked", f"{asked['amount_yuan']:,.0f} yuan, {asked['tenor_months']} months"),
+        ("额度 limit", f"{decision['limit_yuan']:,.0f} yuan (set by: {decision['limit_cap']})"),
+        (
+            "评分 score",
+            f"{assessment['score']}  grade {assessment['grade']}  "
+            f"pd_12m {assessment['pd_12m']:.2%}",
+        ),
+    ]
+    for i, reason in enumerate(decision["reasons"], 1):
+        source = reason.get("source")
+        fresh = f"  [{source}, {reason.get('source_as_of')}]" if source else ""
+        rows.append((f"理由 reason {i}", Text(f"{reason['text_zh']}\n{reason['text_en']}{fresh}")))
+    hits = [r["code"] for r in decision["rules"] if r["result"] != "no_hit"]
+    rows.append(("规则 rules", f"{len(decision['rules'])} run, hit: {', '.join(hits) or 'none'}"))
+    rows.append(
+        (
+            "产品 products",
+            f"{len(decision['offers'])} offers, {len(decision['refused'])} refused, each with the "
+            "condition that failed",
+        )
+    )
+    rows.append(
+        (
+            "耗时 clocks",
+            f"C2 submitted to durable decision {c2_ms:.1f} ms   "
+            f"C3 engine {decision['timings_us']['engine'] / 1000:.2f} ms",
+        )
+    )
+    rows.append(
+        ("存证 record", f"#{decision['record']['seq']}  {decision['record']['hash'][:16]}…")
+    )
+    for label, value in rows:
+        table.add_row(label, value)
+    return Group(table, _offers(decision["offers"])) if decision["offers"] else Group(table)
+
+
+def _offers(offers: list[dict[str, Any]]) -> Table:
+    table = Table(title="报价 offers, cheapest first", title_justify="left", padding=(0, 1))
+    for column in ("机构 institution", "产品 product", "yuan", "annual rate", "months", "until"):
+        table.add_column(column)
+    for offer in offers[:3]:
+        table.add_row(
+            f"{offer['institution_name_zh']}\n{offer['institution_name_en']}",
+            f"{offer['product_name_zh']}\n{offer['product_name_en']}",
+            f"{offer['amount_yuan']:,.0f}",
+            f"{offer['annual_rate']:.2%}",
+            str(offer["tenor_months"]),
+            str(offer["valid_until"]),
+        )
+    return table
