@@ -1,5 +1,7 @@
 """Training, on one page: read loans, split by vintage, fit, measure, save."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -45,7 +47,7 @@ class Loans:
     features: pd.DataFrame
     defaulted: pd.Series[Any]
 
-    def part(self, chosen: pd.Series[Any]) -> "Loans":
+    def part(self, chosen: pd.Series[Any]) -> Loans:
         """The loans for which `chosen` is true."""
         return Loans(
             self.application_ids[chosen],

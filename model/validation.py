@@ -4,6 +4,8 @@ Where the loans come from a simulated world, the truth is beside them, and the s
 against what could be known at all.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 

@@ -205,9 +205,9 @@ def replay(
     differing = 0
     with open_ledger(_settings(ledger=ledger).ledger, read_only=True) as records:
         found = records.get(decision_id)
-        chosen = records.records() if decision_id == "all" else [found] if found else None
-        if chosen is None:
+        if found is None and decision_id != "all":
             _fail(f"{decision_id!r} is not in the ledger; expected a decision_id, or `all`")
+        chosen = [found] if found else records.records()
         count = 0
         for record in chosen:
             count += 1
@@ -248,6 +248,7 @@ def prepare() -> None:
 
 def _generate(to: Path, firms: int, months: int, seed: int) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
     from synthetic_data.world import generate as simulated
 
     with Progress(

@@ -14,14 +14,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="YIDAITONG_", extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", description="address the server listens on")
-    port: int = Field(8000, ge=0, le=65535, description="port the server listens on; 0 picks one")
+    host: str = Field(default="127.0.0.1", description="address the server listens on")
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="port the server listens on; 0 picks one"
+    )
     ledger: str = Field(
-        f"sqlite:///{HOME}/ledger.db", description="where decision records are kept"
+        default=f"sqlite:///{HOME}/ledger.db", description="where decision records are kept"
     )
-    artifact: Path = Field(HOME / "artifact", description="folder of the scorecard that decides")
-    policy: Path | None = Field(None, description="policy file; the packaged one when not given")
+    artifact: Path = Field(
+        default=HOME / "artifact", description="folder of the scorecard that decides"
+    )
+    policy: Path | None = Field(
+        default=None, description="policy file; the packaged one when not given"
+    )
     catalogue: Path | None = Field(
-        None, description="product catalogue; the packaged one when not given"
+        default=None, description="product catalogue; the packaged one when not given"
     )
-    max_body_bytes: int = Field(1_000_000, ge=1_000, description="largest request body accepted")
+    max_body_bytes: int = Field(
+        default=1_000_000, ge=1_000, description="largest request body accepted"
+    )

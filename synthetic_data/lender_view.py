@@ -1,0 +1,239 @@
+"""What each bureau would know of a firm on a date: late, with gaps, never after the date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, cast
+
+import numpy as np
+
+from model.credit_file import (
+    SOURCES,
+    AbnormalListing,
+    Change,
+    ChangeItem,
+    Courts,
+    CreditFile,
+    DishonestListing,
+    Electricity,
+    Enforcement,
+    Filing,
+    Invoices,
+    Registry,
+    Sector,
+    SocialSecurity,
+    Suit,
+    SuitCause,
+    SuitRole,
+    Tax,
+    TaxRating,
+)
+from synthetic_data import events as public
+from synthetic_data.calendar import day_of, last_day, month_text
+from synthetic_data.draws import Ints
+from synthetic_data.events import Events
+from synthetic_data.firms import Firms
+from synthetic_data.history import History
+from synthetic_data.parameters import Parameters
+from synthetic_data.ratings import NAMES
+from synthetic_data.traces import FILINGS
+
+_YUAN = ("sales", "red", "purchases", "declared_sales", "tax_paid", "social_paid", "kwh",
+         "tax_arrears", "electricity_overdue", "top_buyer_share", "top_supplier_share")  # fmt: skip
+_COUNTS = ("sales_count", "void_count", "buyers", "suppliers", "insured", "staff",
+           "social_arrears_months")  # fmt: skip
+_ROLES: tuple[SuitRole, ...] = ("defendant", "plaintiff")
+_APRIL = 3
+
+
+class Bureaus:
+    """The books of every bureau about a block of firms, ready to be asked."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        firms: Firms,
+        history: History,
+        happened: Events,
+        ratings: Mapping[int, Ints],
+    ) -> None:
+        self._lender, self._window = parameters.lender, parameters.world.history_months
+        self._firms, self._first = firms, history.first
+        self._months = [month_text(history.first + t) for t in range(history.months)]
+        self._ends = [last_day(history.first + t) for t in range(history.months)]
+        self._books: dict[str, list[list[Any]]] = {name: history[name].T.tolist() for name in _YUAN}
+        self._books |= {name: history[name].T.astype(np.int64).tolist() for name in _COUNTS}
+        filed = np.array(FILINGS, dtype=object)[history["filing"].astype(np.int64)]
+        self._books["filing"] = filed.T.tolist()
+        self._ratings = {year: NAMES[codes].tolist() for year, codes in ratings.items()}
+        self._entered = np.maximum(firms.traits.founded - history.first, 0).tolist()
+        self._first_invoice = self._first_invoices(history)
+        self._causes = list(parameters.events.suit_cause_weights)
+        self._items = list(parameters.events.change_weights)
+        self._events = self._by_firm(happened)
+        self._lags = {name: int(lag) for name, lag in self._lender.lag_months_by_source.items()}
+        coverage = [self._lender.coverage_by_source[name] for name in SOURCES]
+        self._answers = (firms.papers.source_luck < np.array(coverage)).tolist()
+
+    def credit_file(self, firm: int, month: int, day: int) -> CreditFile:
+        """Everything the sources say about a firm (position in the block) on a day of a month."""
+        before = month - self._first - 1
+        sections: dict[str, Any] = {}
+        for source, answers in zip(SOURCES, self._answers[firm], strict=True):
+            if answers:
+                lag = self._lags[source]
+                if source == "courts" and self._firms.papers.courts_slow[firm]:
+                    lag += 1
+                sections[source] = getattr(self, f"_{source}")(firm, before - lag)
+        return CreditFile(uscc=self._firms.papers.uscc[firm], as_of=day_of(month, day), **sections)
+
+    def _registry(self, firm: int, at: int) -> Registry:
+        papers, month = self._firms.papers, self._first + at
+        since = day_of(int(papers.representative_since[firm]), int(papers.representative_day[firm]))
+        changes, listings = [], []
+        for kind, begun, ended, _, cause, _ in self._events[firm]:
+            if begun[0] > month:
+                continue
+            if kind == public.CHANGE:
+                item = cast(ChangeItem, self._items[cause])
+                changes.append(Change(on=day_of(*begun), item=item))
+                if item == "legal_representative":
+                    since = day_of(*begun)
+            elif kind == public.ABNORMAL:
+                removed = day_of(*ended) if ended[0] <= month else None
+                listings.append(AbnormalListing(listed=day_of(*begun), removed=removed))
+        december = at - (month + 1) % 12
+        staff = self._books["staff"][firm]
+        told = staff[december] if december >= self._entered[firm] else staff[at]
+        return Registry(
+            as_of=self._ends[at],
+            name=papers.name[firm],
+            established=self._established(firm),
+            sector=cast(Sector, papers.sector[firm]),
+            industry_code=papers.industry_code[firm],
+            region=papers.province[firm],
+            registered_capital_yuan=float(papers.capital_registered_yuan[firm]),
+            paid_in_capital_yuan=float(papers.paid_in_yuan[firm]),
+            employees=told if told <= 20 else round(told / 5) * 5,
+            legal_representative_share=float(papers.representative_share[firm]),
+            legal_representative_since=since,
+            changes=changes,
+            abnormal_listings=listings,
+        )
+
+    def _tax(self, firm: int, at: int) -> Tax:
+        part = self._part(firm, at)
+        year, month = divmod(self._first + at, 12)
+        rated = self._ratings.get(year - 1 if month >= _APRIL else year - 2)
+        return Tax(
+            as_of=self._ends[at],
+            rating=None if rated is None else cast(TaxRating | None, rated[firm]),
+            months=self._months[part],
+            declared_sales_yuan=self._books["declared_sales"][firm][part],
+            tax_paid_yuan=self._books["tax_paid"][firm][part],
+            filings=cast(list[Filing], self._books["filing"][firm][part]),
+            arrears_yuan=self._books["tax_arrears"][firm][at],
+        )
+
+    def _invoices(self, firm: int, at: int) -> Invoices | None:
+        first = self._first_invoice[firm]
+        if first is None or first > self._ends[at]:
+            return None
+        part, books = self._part(firm, at), self._books
+        return Invoices(
+            as_of=self._ends[at],
+            first_invoice=first,
+            months=self._months[part],
+            sales_yuan=books["sales"][firm][part],
+            sales_count=books["sales_count"][firm][part],
+            void_count=books["void_count"][firm][part],
+            red_yuan=books["red"][firm][part],
+            purchases_yuan=books["purchases"][firm][part],
+            buyers=books["buyers"][firm][part],
+            suppliers=books["suppliers"][firm][part],
+            top_buyer_share_12m=books["top_buyer_share"][firm][at],
+            top_supplier_share_12m=books["top_supplier_share"][firm][at],
+        )
+
+    def _social_security(self, firm: int, at: int) -> SocialSecurity:
+        part = self._part(firm, at)
+        return SocialSecurity(
+            as_of=self._ends[at],
+            months=self._months[part],
+            insured_persons=self._books["insured"][firm][part],
+            paid_yuan=self._books["social_paid"][firm][part],
+            arrears_months=self._books["social_arrears_months"][firm][at],
+        )
+
+    def _electricity(self, firm: int, at: int) -> Electricity:
+        part = self._part(firm, at)
+        return Electricity(
+            as_of=self._ends[at],
+            months=self._months[part],
+            kwh=self._books["kwh"][firm][part],
+            overdue_yuan=self._books["electricity_overdue"][firm][at],
+        )
+
+    def _courts(self, firm: int, at: int) -> Courts:
+        month = self._first + at
+        suits, enforcements, listings = [], [], []
+        for kind, begun, ended, role, cause, amount in self._events[firm]:
+            if begun[0] > month:
+                continue
+            started = day_of(*begun)
+            closed = day_of(*ended) if ended[0] <= month else None
+            if kind == public.SUIT:
+                suits.append(
+                    Suit(
+                        filed=started,
+                        role=_ROLES[role],
+                        cause=cast(SuitCause, self._causes[cause]),
+                        amount_yuan=amount,
+                        closed=closed,
+                    )
+                )
+            elif kind == public.ENFORCEMENT:
+                enforcements.append(Enforcement(filed=started, amount_yuan=amount, closed=closed))
+            elif kind == public.DISHONEST:
+                listings.append(DishonestListing(listed=started, removed=closed))
+        return Courts(
+            as_of=self._ends[at],
+            suits=suits,
+            enforcements=enforcements,
+            dishonest_listings=listings,
+        )
+
+    def _part(self, firm: int, at: int) -> slice:
+        """The months a bureau tells, up to position `at`."""
+        return slice(max(self._entered[firm], at + 1 - self._window), at + 1)
+
+    def _established(self, firm: int) -> date:
+        return day_of(
+            int(self._firms.traits.founded[firm]), int(self._firms.papers.founded_day[firm])
+        )
+
+    def _first_invoices(self, history: History) -> list[date | None]:
+        """Before the world began: the month after founding; inside it: the first one issued."""
+        issued = history["sales_count"] > 0
+        starts = np.where(issued.any(axis=0), issued.argmax(axis=0) + history.first, -1)
+        old = self._firms.traits.founded < history.first
+        months = np.where(old, self._firms.traits.founded + 1, starts)
+        return [day_of(int(month), 28) if month >= 0 else None for month in months]
+
+    def _by_firm(self, happened: Events) -> list[list[tuple[Any, ...]]]:
+        out: list[list[tuple[Any, ...]]] = [[] for _ in range(len(self._firms))]
+        ends = zip(happened.closed_month.tolist(), happened.day.tolist(), strict=True)
+        rows = zip(
+            happened.firm.tolist(),
+            happened.kind.tolist(),
+            zip(happened.month.tolist(), happened.day.tolist(), strict=True),
+            ends,
+            happened.role.tolist(),
+            happened.cause.tolist(),
+            happened.amount_yuan.tolist(),
+            strict=True,
+        )
+        for firm, *rest in rows:
+            out[firm].append(tuple(rest))
+        return out

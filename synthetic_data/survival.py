@@ -1,0 +1,23 @@
+"""Which firms close: some for their own reasons, some because they cannot pay."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synthetic_data.cashflow import State
+from synthetic_data.draws import Bools, Floats, Ints
+from synthetic_data.parameters import EventsParameters
+
+
+def closing(state: State, age_months: Ints, u: Floats, p: EventsParameters) -> Bools:
+    """Firms that close at this month end; age_months and u are (n_firms,).
+
+    A firm that owes a loan granted here does not close on its own account: it pays or defaults.
+    """
+    yearly = np.array(p.exit_annual_by_age)
+    hazard = yearly[np.clip(age_months // 12, 0, len(yearly) - 1)] * p.exit_healthy_multiple
+    leaving = u < 1.0 - (1.0 - hazard) ** (1.0 / 12.0)
+    stuck = (state.unpaid_bills_yuan > state.scale_yuan) | (state.missed_other >= 3)
+    failing = (stuck | state.defaulted) & (u < p.exit_insolvent_monthly)
+    borrowing = ((state.loan_yuan > 0.0) | (state.loan_incoming_yuan > 0.0)) & ~state.defaulted
+    return (leaving | failing) & ~borrowing

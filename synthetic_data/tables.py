@@ -1,0 +1,192 @@
+"""The tables of a block as Arrow, and the Parquet files they are appended to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synthetic_data.calendar import day_of, month_text
+from synthetic_data.draws import Ints
+from synthetic_data.firms import Firms
+from synthetic_data.history import History
+from synthetic_data.lender_view import Bureaus
+from synthetic_data.loans import PURPOSES, Applications
+from synthetic_data.outcomes import OUTCOMES, Cause, Truth
+from synthetic_data.parameters import Parameters
+from synthetic_data.traces import FILINGS
+
+Tables = dict[str, Any]
+"""Name of a file -> the rows of one block, a pyarrow.Table."""
+
+NAMES = ("firms", "months", "applications", "outcomes", "truth", "credit_files")
+
+_SEEN = {
+    "sales": "sales_yuan", "sales_count": "sales_count", "void_count": "void_count",
+    "red": "red_yuan", "purchases": "purchases_yuan", "buyers": "buyers",
+    "suppliers": "suppliers", "top_buyer_share": "top_buyer_share",
+    "declared_sales": "declared_sales_yuan", "tax_paid": "tax_paid_yuan",
+    "tax_arrears": "tax_arrears_yuan", "staff": "employees", "insured": "insured_persons",
+    "social_paid": "social_security_paid_yuan",
+    "social_arrears_months": "social_security_arrears_months", "kwh": "kwh",
+    "electricity_overdue": "electricity_overdue_yuan",
+}  # fmt: skip
+_TRUE = {
+    "true_cash": "true_cash_yuan", "true_line_drawn": "true_credit_line_drawn_yuan",
+    "true_sales": "true_sales_yuan", "true_collected": "true_collected_yuan",
+    "true_loan_received": "true_loan_received_yuan", "true_loan_sunk": "true_loan_sunk_yuan",
+    "true_operating_paid": "true_operating_paid_yuan",
+    "true_service_due": "true_debt_service_due_yuan",
+    "true_service_paid": "true_debt_service_paid_yuan", "true_tax_paid": "true_tax_paid_yuan",
+    "true_social_paid": "true_social_security_paid_yuan",
+    "true_owner_drawn": "true_owner_drawn_yuan",
+    "true_owner_added": "true_owner_added_yuan", "true_loan": "true_loan_owed_yuan",
+    "true_missed": "true_missed_payments", "true_health": "true_health",
+    "true_strain": "true_strain",
+}  # fmt: skip
+_COUNTS = {"sales_count", "void_count", "buyers", "suppliers", "staff", "insured",
+           "social_arrears_months", "true_missed"}  # fmt: skip
+
+
+def firms_table(firms: Firms, closed: Ints, end: int) -> Any:
+    """One row per firm; `closed` is the month of closing, unset where it lies after `end`."""
+    papers, traits = firms.papers, firms.traits
+    return pa.table(
+        {
+            "uscc": papers.uscc,
+            "name": papers.name,
+            "established": [
+                day_of(int(month), int(day))
+                for month, day in zip(traits.founded, papers.founded_day, strict=True)
+            ],
+            "sector": papers.sector,
+            "industry_code": papers.industry_code,
+            "region": papers.province,
+            "registered_capital_yuan": papers.capital_registered_yuan,
+            "paid_in_capital_yuan": papers.paid_in_yuan,
+            "legal_representative_share": papers.representative_share,
+            "closed": [month_text(int(m)) if m < end else None for m in closed],
+            "true_capital_yuan": papers.capital_yuan,
+            "true_level_yuan": np.round(traits.level_yuan, 2),
+            "true_margin": traits.margin,
+            "true_mill": traits.mill,
+        }
+    )
+
+
+def months_table(firms: Firms, history: History, burn_in: int, keep: int) -> Any:
+    """One row per firm (the first `keep`) and month lived after the burn-in."""
+    alive = history["alive"][burn_in:].T > 0
+    alive[keep:] = False
+    who, when = np.nonzero(alive)
+    texts = pa.array([month_text(history.first + t) for t in range(burn_in, history.months)])
+    columns: dict[str, Any] = {
+        "uscc": pa.array(firms.papers.uscc).take(pa.array(who)),
+        "month": texts.take(pa.array(when)),
+    }
+    filings = history["filing"][burn_in:].T[alive].astype(np.int64)
+    for name, title in (_SEEN | _TRUE).items():
+        values = history[name][burn_in:].T[alive]
+        columns[title] = values.astype(np.int64) if name in _COUNTS else _rounded(name, values)
+        if name == "tax_paid":
+            columns["filing"] = pa.array(FILINGS).take(pa.array(filings))
+    return pa.table(columns)
+
+
+def loan_tables(
+    firms: Firms, asked: Applications, truth: Truth, bureaus: Bureaus, parameters: Parameters
+) -> Tables:
+    """Applications, outcomes of the granted, truth, and credit files; one row per application."""
+    numbers = firms.first + asked.firm
+    ids = [
+        f"{month_text(month)}-{number:07d}"
+        for month, number in zip(asked.month.tolist(), numbers.tolist(), strict=True)
+    ]
+    encode = msgspec.json.Encoder().encode
+    rows = list(zip(asked.firm.tolist(), asked.month.tolist(), asked.day.tolist(), strict=True))
+    files = [encode(bureaus.credit_file(*row)) for row in rows]
+    applications = pa.table(
+        {
+            "application_id": ids,
+            "uscc": [firms.papers.uscc[firm] for firm, _, _ in rows],
+            "as_of": [day_of(month, day) for _, month, day in rows],
+            "vintage": [month_text(month) for _, month, _ in rows],
+            "amount_yuan": asked.amount_yuan,
+            "tenor_months": np.full(len(ids), parameters.loans.tenor_months),
+            "purpose": [PURPOSES[i] for i in asked.purpose],
+            "first_time_borrower": asked.first_time_borrower,
+            "rate_annual": asked.rate_annual,
+            "approved": asked.approved,
+            "granted": asked.granted,
+        }
+    )
+    became = np.where(truth.defaulted_12m, 2, np.where(truth.late, 1, 0))
+    defaulted_on = [month_text(int(m)) if m else None for m in truth.default_month]
+    outcomes = pa.table(
+        {
+            "application_id": ids,
+            "outcome": [OUTCOMES[i] for i in became],
+            "defaulted_12m": truth.defaulted_12m.astype(np.int64),
+            "default_month": pa.array(defaulted_on, pa.string()),
+        }
+    ).filter(pa.array(asked.granted))
+    truths = pa.table(
+        {
+            "application_id": ids,
+            "true_pd_12m": truth.pd_12m,
+            "true_defaulted_12m": truth.defaulted_12m.astype(np.int64),
+            "true_default_month": pa.array(defaulted_on, pa.string()),
+            "true_cause": [Cause(int(cause)).name.lower() for cause in truth.cause],
+            "true_health": np.round(truth.health, 4),
+            "true_mill": truth.mill,
+        }
+    )
+    return {
+        "applications": applications,
+        "outcomes": outcomes,
+        "truth": truths,
+        "credit_files": pa.table({"application_id": ids, "credit_file": pa.array(files)}),
+    }
+
+
+def _rounded(name: str, values: Any) -> Any:
+    share = name in ("top_buyer_share", "true_health", "true_strain")
+    return np.round(values, 4 if share else 2)
+
+
+class Writer:
+    """Appends the tables of blocks, one row group a block, to Parquet files of a folder.
+
+    The bytes depend on the rows alone: no timestamps, one order, one codec.
+    """
+
+    def __init__(self, out: Path) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self._out = out
+        self._files: dict[str, Any] = {}
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def append(self, tables: Mapping[str, Any]) -> None:
+        """Write one block's rows."""
+        for name in NAMES:
+            table = tables[name]
+            if name not in self._files:
+                self._files[name] = pq.ParquetWriter(
+                    self._out / f"{name}.parquet", table.schema,
+                    compression="zstd", compression_level=1,
+                    use_dictionary=[
+                        field.name for field in table.schema if field.type == pa.string()
+                    ],
+                )  # fmt: skip
+            self._files[name].write_table(table, row_group_size=max(len(table), 1))
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()

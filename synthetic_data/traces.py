@@ -1,0 +1,171 @@
+"""What bureaus see of a firm's month: invoices, filings, insured persons, electricity.
+
+Trouble shows here before it ends in default: a firm that cannot pay files late, falls behind with
+tax and social security, voids more invoices and leaves its electricity bill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synthetic_data.cashflow import Flows, State
+from synthetic_data.draws import Floats, expit, logit
+from synthetic_data.firms import Firms, Habits, Table, Traits
+from synthetic_data.parameters import Parameters, TracesParameters
+
+FILINGS = ("on_time", "late", "zero", "missing")
+"""How a month was filed, by the number stored for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory(Table):
+    """What the traces of a month depend on from the month before; all (n_firms,)."""
+
+    strain: Floats  # 0 at ease .. 1 unable to pay for months
+    unfiled_sales: Floats
+    unfiled_tax: Floats
+    overdue_electricity: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(Table):
+    """What could be seen of a month; all (n_firms,), yuan unless said."""
+
+    sales: Floats  # invoiced, net of red-letter invoices
+    sales_count: Floats
+    void_count: Floats
+    red: Floats
+    purchases: Floats
+    buyers: Floats
+    suppliers: Floats
+    top_buyer_share: Floats
+    top_supplier_share: Floats
+    declared_sales: Floats
+    tax_paid: Floats
+    filing: Floats  # position in FILINGS
+    tax_arrears: Floats
+    staff: Floats
+    insured: Floats
+    social_paid: Floats
+    social_arrears_months: Floats
+    kwh: Floats
+    electricity_overdue: Floats
+
+
+def nothing(n: int) -> Memory:
+    """The memory of firms that have just entered."""
+    return Memory(*(np.zeros(n) for _ in range(4)))
+
+
+def observe(
+    firms: Firms,
+    state: State,
+    flows: Flows,
+    memory: Memory,
+    rng: np.random.Generator,
+    parameters: Parameters,
+) -> tuple[Memory, Seen]:
+    """The traces of one month, given the state after it and what moved in it."""
+    traits, habits, p = firms.traits, firms.habits, parameters.traces
+    z, u = rng.standard_normal((6, len(firms))), rng.random((2, len(firms)))
+    strain = memory.strain + p.strain_speed * (_strained(state, p) - memory.strain)
+    red = flows.invoiced * np.minimum(
+        habits.red_share * np.exp(0.5 * z[0] + p.red_strain * strain), 0.5
+    )
+    count, voided = _counts(traits, habits, flows.invoiced, strain, rng, parameters)
+    fake = np.where(traits.mill, np.maximum(flows.invoiced - flows.sales, 0.0), 0.0)
+    received = habits.purchase_invoice_share * np.exp(0.2 * z[1])
+    purchases = np.minimum(received, 1.0) * flows.purchases + 0.9 * fake
+    net = np.round(flows.invoiced - red, 2)
+
+    filing = _filing(habits, net + memory.unfiled_sales, strain, u[0], p)
+    unfiled = filing == FILINGS.index("missing")
+    staff = np.maximum(np.round(flows.wages / parameters.firms.wage_monthly_yuan), 1.0)
+    kwh = _electricity(traits, habits, state, flows, z[2], p)
+    bills_unpaid = (state.unpaid_bills_yuan > 0.0) | ((strain > 0.6) & (u[1] < 0.15))
+    overdue = bills_unpaid * (memory.overdue_electricity + kwh * p.kwh_price_yuan)
+    after = Memory(
+        strain=strain,
+        unfiled_sales=np.where(unfiled, net + memory.unfiled_sales, 0.0),
+        unfiled_tax=np.where(unfiled, flows.tax_paid + memory.unfiled_tax, 0.0),
+        overdue_electricity=overdue,
+    )
+    return after, Seen(
+        sales=net,
+        sales_count=count,
+        void_count=voided,
+        red=np.round(red, 2),
+        purchases=np.round(purchases, 2),
+        buyers=_partners(habits.buyers, count - voided),
+        suppliers=_partners(habits.suppliers, 0.9 * habits.suppliers * (purchases > 0.0)),
+        top_buyer_share=_shares(traits.top_buyer_share, p.top_buyer_noise_sd * z[3]),
+        top_supplier_share=_shares(habits.top_supplier_share, p.top_buyer_noise_sd * z[4]),
+        declared_sales=np.where(unfiled, 0.0, net + memory.unfiled_sales),
+        tax_paid=np.round(~unfiled * (flows.tax_paid + memory.unfiled_tax), 2),
+        filing=filing,
+        tax_arrears=np.round(state.tax_arrears_yuan, 2),
+        staff=staff,
+        insured=np.maximum(np.round(staff * traits.insured_share), 1.0),
+        social_paid=np.round(flows.social_paid, 2),
+        social_arrears_months=state.social_arrears_months,
+        kwh=np.round(kwh, 1),
+        electricity_overdue=np.round(overdue, 2),
+    )
+
+
+def _strained(state: State, p: TracesParameters) -> Floats:
+    """1 where something is unpaid or the money is nearly gone."""
+    free = state.cash_yuan + state.line_yuan - state.line_drawn_yuan
+    owing = state.unpaid_bills_yuan + state.tax_arrears_yuan + state.overdue_yuan
+    short = free < p.strain_buffer_months * state.scale_yuan
+    return ((owing > 0.0) | short).astype(np.float64)
+
+
+def _counts(
+    traits: Traits,
+    habits: Habits,
+    invoiced: Floats,
+    strain: Floats,
+    rng: np.random.Generator,
+    parameters: Parameters,
+) -> tuple[Floats, Floats]:
+    """Invoices issued (voided included) and voided."""
+    p, f = parameters.traces, parameters.firms
+    relative = np.maximum(invoiced, 0.0) / (f.sales_annual_median_yuan / 12.0)
+    valid = rng.poisson(habits.invoices_per_month * relative**f.invoices_elasticity)
+    valid = np.where(invoiced > 0.0, np.maximum(valid, 1), 0)
+    odds = np.log(habits.void_share / (1.0 - habits.void_share))
+    share = expit(odds + p.void_strain * strain + p.void_mill * traits.mill)
+    voided = rng.poisson(valid * share / (1.0 - share))
+    return (valid + voided).astype(np.float64), voided.astype(np.float64)
+
+
+def _filing(
+    habits: Habits, declared: Floats, strain: Floats, u: Floats, p: TracesParameters
+) -> Floats:
+    tilt = p.filing_strain * strain - p.filing_punctual * habits.punctual
+    missing = expit(logit(p.missing_filing) + tilt)
+    late = expit(logit(p.late_filing) + tilt)
+    names = np.where(declared > 0.0, FILINGS.index("on_time"), FILINGS.index("zero"))
+    names = np.where(u < missing + late, FILINGS.index("late"), names)
+    return np.where(u < missing, FILINGS.index("missing"), names).astype(np.float64)
+
+
+def _electricity(
+    traits: Traits, habits: Habits, state: State, flows: Flows, z: Floats, p: TracesParameters
+) -> Floats:
+    driven = p.kwh_fixed_share * state.scale_yuan + (1.0 - p.kwh_fixed_share) * flows.sales
+    kwh: Floats = habits.kwh_per_yuan * driven * np.exp(p.kwh_log_sd * z)
+    return kwh
+
+
+def _partners(pool: Floats, invoices: Floats) -> Floats:
+    """Distinct partners met in a month when each invoice goes to one of the pool."""
+    met = np.ceil(pool * (1.0 - np.exp(-invoices / pool)))
+    return np.minimum(met, np.ceil(invoices))
+
+
+def _shares(share: Floats, noise: Floats) -> Floats:
+    return np.round(expit(np.log(share / (1.0 - share)) + noise), 4)

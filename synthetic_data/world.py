@@ -1,0 +1,215 @@
+"""The world, on one page: firms live month by month, some borrow, some fail, bureaus look on.
+
+A block of 1,000 firms is the unit of work. Its draws depend on the seed, the block and the month
+alone, so a firm's history is the same in a larger world, in a longer one, and on any number of
+workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import joblib
+import msgspec
+import numpy as np
+
+from synthetic_data import (
+    cashflow,
+    economy,
+    events,
+    lender_view,
+    loans,
+    outcomes,
+    ratings,
+    survival,
+    tables,
+    traces,
+)  # fmt: skip
+from synthetic_data.cashflow import Flows, State
+from synthetic_data.draws import Floats, Ints, Subject, generator
+from synthetic_data.economy import Economy
+from synthetic_data.events import Events
+from synthetic_data.firms import BLOCK_FIRMS, Firms, draw, stack, where
+from synthetic_data.history import History
+from synthetic_data.loans import Applications
+from synthetic_data.parameters import Parameters, standard
+from synthetic_data.tables import Tables
+from synthetic_data.traces import Memory, Seen
+
+FORMAT = 1
+"""Version of the files of a world."""
+
+
+@dataclass(frozen=True)
+class Lives:
+    """What happened to a block of firms."""
+
+    history: History
+    happened: Events
+    closed: Ints  # month of closing, (n_firms,)
+    luck: Floats  # (n_months, DRAWS, n_firms)
+    asked: list[tuple[Applications, State]]  # with the applicants' states when they asked
+
+
+def generate(
+    out: Path,
+    firms: int,
+    months: int,
+    seed: int,
+    on_block: Callable[[int], None] | None = None,
+    workers: int = 2,
+) -> None:
+    """Simulate `firms` firms for `months` months and write the world's files into `out`.
+
+    `on_block` is told how many firms each finished block adds. Same numbers, same bytes, for any
+    number of workers. Raises ValueError for a world too small or too short.
+    """
+    parameters = standard()
+    _check(parameters, firms, months)
+    blocks = range(-(-firms // BLOCK_FIRMS))
+    parallel = joblib.Parallel(n_jobs=min(workers, len(blocks)), return_as="generator")
+    simulated = parallel(
+        joblib.delayed(simulate_block)(
+            parameters, block, months, seed, min(BLOCK_FIRMS, firms - block * BLOCK_FIRMS)
+        )
+        for block in blocks
+    )
+    with tables.Writer(out) as writer:
+        for block, written in enumerate(simulated):
+            writer.append(written)
+            if on_block is not None:
+                on_block(min(BLOCK_FIRMS, firms - block * BLOCK_FIRMS))
+    about = {
+        "format": FORMAT,
+        "seed": seed,
+        "firms": firms,
+        "months": months,
+        "first_month": parameters.world.first_month,
+        "parameters_sha256": parameters.sha256,
+    }
+    (out / "world.json").write_bytes(msgspec.json.format(msgspec.json.encode(about)) + b"\n")
+
+
+def simulate_block(
+    parameters: Parameters, block: int, months: int, seed: int, keep: int = BLOCK_FIRMS
+) -> Tables:
+    """One block from founding to credit files; the tables hold its first `keep` firms."""
+    total = parameters.world.burn_in_months + months
+    climate = economy.build(parameters, total)
+    members = draw(parameters, seed, block)
+    lives = live(parameters, members, climate, seed, block, total)
+    truth = [
+        outcomes.live_again(
+            parameters, climate, members.traits, asked, states,
+            lives.luck[int(asked.month[0]) - climate.first :], seed, block,
+        )
+        for asked, states in lives.asked
+    ]  # fmt: skip
+    rated = ratings.rate(parameters, members, lives.history, seed, block)
+    bureaus = lender_view.Bureaus(parameters, members, lives.history, lives.happened, rated)
+    applications = stack([asked for asked, _ in lives.asked])
+    mine = applications.firm < keep
+    return {
+        "firms": tables.firms_table(members, lives.closed, climate.first + total)[:keep],
+        "months": tables.months_table(
+            members, lives.history, parameters.world.burn_in_months, keep
+        ),
+        **tables.loan_tables(
+            members, applications.take(mine), stack(truth).take(mine), bureaus, parameters
+        ),
+    }
+
+
+def live(
+    parameters: Parameters, members: Firms, climate: Economy, seed: int, block: int, months: int
+) -> Lives:
+    """A block, month by month: firms enter, ask for loans, trade, pay, leave traces, close."""
+    n, traits, w = len(members), members.traits, parameters.world
+    opening = generator(seed, block, Subject.OPENING).standard_normal((3, n))
+    state = cashflow.opening(parameters, traits, opening, climate.first)
+    newborn, memory = state, traces.nothing(n)
+    closed: Ints = np.full(n, events.NEVER)
+    borrowed = np.zeros(n, dtype=np.bool_)
+    history = History(climate.first, months, n)
+    luck = np.zeros((months, cashflow.DRAWS, n))
+    happened: list[Events] = []
+    asked_all: list[tuple[Applications, State]] = []
+    for at in range(months):
+        month = climate.first + at
+        state = where(traits.founded == month, newborn, state)
+        alive = (traits.founded <= month) & (closed > month)
+        weather = climate.weather(month, traits.sector, traits.exposure)
+        if w.burn_in_months <= at < months - w.window_months:
+            asked = loans.ask(
+                members, state, weather,
+                alive & (at - np.maximum(traits.founded - climate.first, 0) >= w.history_min_months),
+                memory.strain, history.lately("sales", at, 12), borrowed,
+                generator(seed, block, Subject.APPLICATIONS, at), parameters,
+            )  # fmt: skip
+            if len(asked.firm):
+                asked_all.append((asked, state.take(asked.firm)))
+                lent = asked.take(asked.granted)
+                borrowed[lent.firm] = True
+                state = cashflow.lend(
+                    state,
+                    lent.firm,
+                    lent.amount_yuan,
+                    lent.rate_annual,
+                    parameters.loans.tenor_months,
+                )
+        luck[at] = cashflow.draws(generator(seed, block, Subject.CASHFLOW, at), n)
+        before = state
+        state, flows = cashflow.step(traits, state, weather, luck[at], parameters)
+        memory, seen = traces.observe(
+            members, state, flows, memory, generator(seed, block, Subject.TRACES, at), parameters
+        )
+        history.record(at, alive.astype(np.float64), columns(state, flows, memory, seen))
+        chance = generator(seed, block, Subject.EVENTS, at)
+        happened += events.happen(
+            month, alive, memory.strain, state.scale_yuan,
+            state.loan_yuan + state.overdue_yuan, state.defaulted & ~before.defaulted,
+            chance, parameters.events,
+        )  # fmt: skip
+        closing = survival.closing(
+            state, month - traits.founded, chance.random(n), parameters.events
+        )
+        closed = np.where(alive & closing, month + 1, closed)
+    return Lives(history, events.join(happened), closed, luck, asked_all)
+
+
+def columns(state: State, flows: Flows, memory: Memory, seen: Seen) -> dict[str, Floats]:
+    """What history keeps of a month."""
+    shown = {field.name: getattr(seen, field.name) for field in fields(seen)}
+    return shown | {
+        "alive": np.ones_like(state.cash_yuan),
+        "true_cash": state.cash_yuan,
+        "true_line_drawn": state.line_drawn_yuan,
+        "true_sales": flows.sales,
+        "true_collected": flows.collected,
+        "true_loan_received": flows.loan_received,
+        "true_loan_sunk": flows.loan_sunk,
+        "true_operating_paid": flows.operating_paid,
+        "true_service_due": flows.service_due,
+        "true_service_paid": flows.service_paid,
+        "true_tax_paid": flows.tax_paid,
+        "true_social_paid": flows.social_paid,
+        "true_owner_drawn": flows.owner_drawn,
+        "true_owner_added": flows.owner_added,
+        "true_loan": state.loan_yuan,
+        "true_missed": state.missed,
+        "true_health": state.health,
+        "true_strain": memory.strain,
+    }
+
+
+def _check(parameters: Parameters, firms: int, months: int) -> None:
+    if firms < 1:
+        raise ValueError(f"firms: got {firms}, expected at least 1")
+    shortest = parameters.world.window_months + 1
+    if months < shortest:
+        raise ValueError(
+            f"months: got {months}, expected at least {shortest}, so that one vintage "
+            f"has its {parameters.world.window_months} months of performance"
+        )

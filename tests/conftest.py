@@ -1,0 +1,79 @@
+"""What tests share: one small world, the scorecard trained on it, the stories, an engine."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from synthetic_data.stories import STORIES, application
+from synthetic_data.world import generate
+
+from model.artifact import Card
+from model.credit_file import CreditFile
+from model.training import train
+from service.application import Request, parse
+from service.decide import Decision, Engine, decide
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world of 2,000 firms and 36 months."""
+    folder = tmp_path_factory.mktemp("world")
+    generate(folder, 2_000, 36, 7)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artifact_and_card(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Card]:
+    folder = tmp_path_factory.mktemp("artifact")
+    return folder, train(world, folder)
+
+
+@pytest.fixture(scope="session")
+def artifact(artifact_and_card: tuple[Path, Card]) -> Path:
+    return artifact_and_card[0]
+
+
+@pytest.fixture(scope="session")
+def engine(artifact: Path) -> Engine:
+    return Engine.load(artifact)
+
+
+@pytest.fixture(scope="session")
+def stories() -> dict[str, bytes]:
+    """Story code -> applicant JSON as posted."""
+    return {code: msgspec.json.encode(application(code)) for code in STORIES}
+
+
+@pytest.fixture(scope="session")
+def healthy(stories: dict[str, bytes]) -> Request:
+    """A request that parses, whose parts tests change one at a time."""
+    return parse(stories["young-shop"], date.max)
+
+
+@pytest.fixture(scope="session")
+def decided(engine: Engine) -> Callable[[Request], Decision]:
+    """decide() with a fixed id, time and clock."""
+
+    def run(request: Request) -> Decision:
+        return decide(
+            request,
+            engine,
+            decision_id="0" * 32,
+            decided_at=datetime(2026, 1, 1, tzinfo=UTC),
+            tick=lambda: 0,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def credit_files(world: Path) -> list[CreditFile]:
+    """Some hundreds of credit files of the world."""
+    import pandas as pd
+
+    stored: list[Any] = list(pd.read_parquet(world / "credit_files.parquet")["credit_file"][:600])
+    decode = msgspec.json.Decoder(CreditFile).decode
+    return [decode(one) for one in stored]

@@ -1,0 +1,149 @@
+from datetime import date
+from math import nan
+from typing import Any
+
+import pytest
+
+from model.credit_file import SOURCES
+from model.features import INDEX
+from service.offers import Catalogue, Offer, Refusal, match
+
+FACTS: dict[str, float | str] = {
+    "firm_age_months": 62.0, "sector": "C", "region": "62", "tax_rating": "B",
+    "tax_paid_12m_yuan": 620_123.45, "sales_12m_yuan": 21_345_678.9, "defendant_suits_24m": 0.0,
+}  # fmt: skip
+APPLICATION: dict[str, Any] = {
+    "sources": frozenset(SOURCES), "grade": "A", "amount_yuan": 3e6, "tenor_months": 12,
+    "purpose": "working_capital", "limit_yuan": 3e6, "lpr": 0.0405, "as_of": date(2020, 2, 10),
+}  # fmt: skip
+INSTITUTION = """
+[[institution]]
+code = "I01"
+name_zh = "青陵银行"
+name_en = "Qingling Bank"
+kind = "city"
+regions = ["62"]
+"""
+PRODUCT = """
+[[product]]
+code = "P001"
+institution = "I01"
+name_zh = "青陵贷"
+name_en = "Qingling Loan"
+family = "tax"
+amount_min_yuan = 10000
+amount_max_yuan = 1000000
+tenors_months = [6, 12]
+repayment = "interest_first"
+spread_bp = [50, 250]
+worst_grade = "BB"
+required_sources = ["registry"]
+valid_days = 30
+"""
+
+
+def small(
+    more: str = "", conditions: str = "", **changes: Any
+) -> tuple[list[Offer], list[Refusal]]:
+    """What one plain product says to one firm, after a few changes."""
+    text = INSTITUTION + PRODUCT + more + f"\nconditions = [{conditions}]\n"
+    facts = FACTS | changes.pop("facts", {})
+    values = [facts.get(name, nan) for name in INDEX]
+    found = match(Catalogue(text.encode()), values, INDEX, **(APPLICATION | changes))
+    return found.offers, found.refused
+
+
+def test_an_offer_reads_as_the_catalogue_says() -> None:
+    assert small(grade="A", amount_yuan=400_500.0)[0] == [
+        Offer(
+            product="P001",
+            institution="I01",
+            product_name_zh="青陵贷",
+            product_name_en="Qingling Loan",
+            institution_name_zh="青陵银行",
+            institution_name_en="Qingling Bank",
+            amount_yuan=400_000.0,
+            annual_rate=0.0555,  # LPR 4.05 % + 50 bp + half of the way to 250 bp
+            tenor_months=12,
+            repayment="interest_first",
+            total_interest_yuan=22_200.0,
+            valid_until=date(2020, 3, 11),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("grade", "rate"),
+    [("AAA", 0.0455), ("AA", 0.0505), ("A", 0.0555), ("BBB", 0.0605), ("BB", 0.0655)],
+)
+def test_the_price_runs_evenly_from_the_best_grade_to_the_worst_accepted(
+    grade: str, rate: float
+) -> None:
+    assert small(grade=grade)[0][0].annual_rate == rate
+
+
+@pytest.mark.parametrize(("asked", "offered"), [(6, 6), (7, 6), (12, 12), (60, 12)])
+def test_the_tenor_is_the_longest_not_above_the_one_asked_for(asked: int, offered: int) -> None:
+    assert small(tenor_months=asked)[0][0].tenor_months == offered
+
+
+@pytest.mark.parametrize(
+    ("cap", "facts", "offered"),
+    [
+        ("sales_share = 0.35", {"sales_12m_yuan": 180_000.0}, 63_000),
+        ("tax_multiple = 4.35", {"tax_paid_12m_yuan": 100_000.0}, 435_000),
+        ("tax_multiple = 4.35", {"tax_paid_12m_yuan": 99_999.9}, 434_000),
+    ],
+)
+def test_a_cap_is_taken_to_the_fen_before_it_is_rounded_down(
+    cap: str, facts: dict[str, float], offered: float
+) -> None:
+    assert small(cap, facts=facts)[0][0].amount_yuan == offered
+
+
+def refusal(*args: Any, **changes: Any) -> Refusal:
+    offers, refused = small(*args, **changes)
+    assert offers == []
+    return refused[0]
+
+
+def test_each_kind_of_refusal_says_what_was_seen_and_what_is_required() -> None:
+    age = "{ feature = 'firm_age_months', at_least = 72 }"
+    suits = "{ feature = 'defendant_suits_24m', at_most = 2 }"
+    rating = "{ feature = 'tax_rating', one_of = ['A', 'M'] }"
+    assert refusal(facts={"region": "37"}) == Refusal("P001", "region", "in 62", "37")
+    assert refusal("sectors = ['I', 'M']") == Refusal("P001", "sector", "in I, M", "C")
+    assert refusal("excluded_sectors = ['C']") == Refusal("P001", "sector", "not in C", "C")
+    assert refusal("purposes = ['equipment']").feature == "purpose"
+    assert refusal(tenor_months=3) == Refusal("P001", "tenor", ">= 6", 3, 3)
+    assert refusal(sources=frozenset({"tax"})) == Refusal("P001", "source", "registry")
+    assert refusal(grade="CCC") == Refusal("P001", "grade", "BB or better", "CCC", 2.0)
+    assert refusal("", age) == Refusal("P001", "firm_age_months", ">= 72", 62.0, 10.0)
+    assert refusal("", suits, facts={"defendant_suits_24m": 5.0}).margin == 3.0
+    assert refusal("", rating) == Refusal("P001", "tax_rating", "in A, M", "B")
+    assert refusal(limit_yuan=9_999.0) == Refusal("P001", "amount", ">= 10000", 9_000.0, 1_000.0)
+
+
+@pytest.mark.parametrize("unknown", [nan, None])
+def test_a_missing_fact_is_never_taken_for_a_good_one(unknown: float | None) -> None:
+    suits = "{ feature = 'defendant_suits_24m', at_most = 2 }"
+    age = "{ feature = 'firm_age_months', at_least = 12 }"
+    rating = "{ feature = 'tax_rating', one_of = ['A', 'B'] }"
+    for feature, conditions, more in [
+        ("defendant_suits_24m", suits, ""),
+        ("firm_age_months", age, ""),
+        ("tax_rating", rating, ""),
+        ("region", "", ""),
+        ("sector", "", "excluded_sectors = ['J']"),
+        ("tax_paid_12m_yuan", "", "tax_multiple = 5.0\nsales_share = 0.1"),
+        ("sales_12m_yuan", "", "tax_multiple = 5.0\nsales_share = 0.1"),
+    ]:
+        refused = refusal(more, conditions, facts={feature: unknown})
+        assert (refused.feature, refused.seen, refused.margin) == (feature, None, None)
+
+
+def test_the_first_condition_stated_is_the_one_named() -> None:
+    age = "{ feature = 'firm_age_months', at_least = 900 }"
+    sales = "{ feature = 'sales_12m_yuan', at_least = 9e9 }"
+    assert refusal("", f"{sales}, {age}").feature == "sales_12m_yuan"
+    assert refusal("", f"{age}, {sales}").feature == "firm_age_months"

@@ -1,0 +1,117 @@
+from datetime import date
+from math import nan
+from pathlib import Path
+
+import pytest
+
+from model.features import FEATURES, INDEX
+from service.decide import DEFAULT_POLICY
+from service.policy import APPLICATION_FACTS, FACT_INDEX, Policy, PolicyError, strictest
+
+TEXT = DEFAULT_POLICY.read_text()
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return Policy.load(DEFAULT_POLICY)
+
+
+def facts(**changes: object) -> list[object]:
+    """Facts on which no rule hits, with some changed."""
+    values: list[object] = [0.0 if f.kind == "number" else "C" for f in FEATURES]
+    values += [1e6, 12.0, "other", 0.02, 600.0]
+    sound = {"firm_age_months": 60.0, "legal_representative_tenure_months": 60.0,
+             "legal_representative_share": 0.5, "last_3m_sales_share": 0.25, "region": "62",
+             "tax_rating": "B"}  # fmt: skip
+    for name, value in (sound | changes).items():
+        values[FACT_INDEX[name]] = value
+    return values
+
+
+def test_no_rule_hits_a_sound_firm(policy: Policy) -> None:
+    outcome = policy.evaluate(facts())
+    assert outcome.verdict == "approve"
+    assert {result.result for result in outcome.results} == {"no_hit"}
+    assert len(outcome.results) == len(policy.rules) >= 12
+
+
+def test_every_rule_has_a_result_even_after_a_decline(policy: Policy) -> None:
+    outcome = policy.evaluate(facts(dishonest_listed=1.0, tax_arrears_yuan=5.0))
+    assert outcome.verdict == "decline"
+    hits = {r.code: r for r in outcome.results if r.result == "hit"}
+    assert set(hits) == {"P-CRT-DISHONEST", "P-TAX-ARREARS"}
+    assert hits["P-TAX-ARREARS"].seen == {"tax_arrears_yuan": 5.0}
+    assert len(outcome.results) == len(policy.rules)
+
+
+def test_a_missing_fact_has_the_outcome_its_rule_declares(policy: Policy) -> None:
+    outcome = policy.evaluate(facts(dishonest_listed=nan, tax_rating=None))
+    results = {r.code: r for r in outcome.results}
+    assert results["P-CRT-DISHONEST"].verdict == "refer"
+    assert results["P-CRT-DISHONEST"].missing
+    assert results["P-TAX-RATING"].result == "no_hit"
+    assert results["P-TAX-RATING"].missing
+    assert outcome.verdict == "refer"
+
+
+def test_a_rule_that_errors_is_recorded_and_means_refer(policy: Policy) -> None:
+    outcome = policy.evaluate(facts(firm_age_months="sixty"))
+    results = {r.code: r for r in outcome.results}
+    assert results["P-REG-AGE"].result == "error"
+    assert results["P-REG-AGE"].verdict == "refer"
+    assert outcome.verdict == "refer"
+
+
+def test_reasons_are_strictest_first_with_value_and_source(policy: Policy) -> None:
+    outcome = policy.evaluate(facts(tax_arrears_yuan=5.0, dishonest_listed=1.0))
+    reasons = policy.reasons(outcome.results, {"courts": date(2020, 1, 1)})
+    assert [reason.code for reason in reasons] == ["P-CRT-DISHONEST", "P-TAX-ARREARS"]
+    assert reasons[0].value == 1.0
+    assert reasons[0].source == "courts"
+    assert reasons[0].source_as_of == date(2020, 1, 1)
+
+
+def test_a_cap_lowers_the_limit_not_the_verdict() -> None:
+    text = TEXT.replace('verdict = "refer"\nmissing', 'verdict = "cap"\ncap_yuan = 5e5\nmissing')
+    outcome = Policy(text.encode()).evaluate(facts(tax_arrears_yuan=5.0))
+    assert (outcome.verdict, outcome.cap_yuan, outcome.cap_code) == (
+        "approve",
+        5e5,
+        "P-TAX-ARREARS",
+    )
+
+
+def test_the_strictest_verdict_wins() -> None:
+    assert strictest("approve", "decline", "refer") == "decline"
+    assert strictest("approve", "refer") == "refer"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("firm_age_months < 12", "firm_age < 12", "P-REG-AGE.*'firm_age' is not a fact"),
+        ('code = "P-REG-AGE"', 'code = "P-REG-MISSING"', "appear twice"),
+        ('code = "P-REG-AGE"', 'code = "age"', "rule"),
+        ('family = "identity"', 'familiy = "identity"', "familiy"),
+        ('verdict = "decline"', 'verdict = "cap"', "cap_yuan goes with"),
+        ("[limit]", "[limit", "policy.toml"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(old: str, new: str, expected: str) -> None:
+    with pytest.raises(PolicyError, match=expected):
+        Policy(TEXT.replace(old, new, 1).encode())
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="expected a policy file"):
+        Policy.load(tmp_path / "none.toml")
+
+
+def test_the_version_is_the_content(policy: Policy) -> None:
+    assert Policy(TEXT.encode()).version == policy.version
+    assert Policy((TEXT + "\n").encode()).version != policy.version
+
+
+def test_facts_follow_the_portrait() -> None:
+    assert len(FACT_INDEX) == len(INDEX) + len(APPLICATION_FACTS)
+    assert FACT_INDEX["amount_yuan"] == len(INDEX)
