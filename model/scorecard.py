@@ -25,10 +25,13 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from model.steps import Steps, encode
 
 Floats = NDArray[np.float64]
+SMALL = 2_000_000
+"""Cells below which one thread boosts: more of them wait for each other on a busy machine."""
 
 
 class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -207,7 +210,8 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 if folds >= 2
                 else {}
             )
-            trees.fit(codes[train], hits[train], sample_weight=weights[train], **stop_on)
+            with threadpool_limits(1 if codes.size < SMALL else None, user_api="openmp"):
+                trees.fit(codes[train], hits[train], sample_weight=weights[train], **stop_on)
             held_out[test] = trees.decision_function(codes[test])
             total += trees.decision_function(rows)
             rounds = max(rounds, trees.n_iter_)

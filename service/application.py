@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from model.credit_file import SOURCES, CreditFile, Fault, Uscc, check, check_uscc
+from model.credit_file import SOURCES, CreditFile, Fault, Uscc, check
 
 Purpose = Literal["working_capital", "equipment", "inventory", "epidemic_supplies", "other"]
 SourceName = Literal["registry", "tax", "invoices", "social_security", "electricity", "courts"]
@@ -67,7 +67,6 @@ def parse(body: bytes, today: date) -> Request:
 
 def _check(request: Request, today: date) -> None:
     application, credit_file = request.application, request.credit_file
-    check_uscc(application.applicant, "application.applicant")
     if application.applicant != credit_file.uscc:
         raise Fault(
             "credit_file.uscc", credit_file.uscc, f"application.applicant {application.applicant}"

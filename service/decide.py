@@ -26,6 +26,7 @@ from service.policy import Policy, RuleResult, Verdict, strictest
 HERE = Path(__file__).parent
 DEFAULT_POLICY = HERE / "policy.toml"
 DEFAULT_CATALOGUE = HERE / "catalogue.toml"
+MOST_OFFERS = 10
 
 
 class Versions(Struct, frozen=True, kw_only=True):
@@ -51,7 +52,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The full record of one decision.
 
     Offers bind only when the verdict is approve; on refer they show what a person could agree to,
-    on decline there are none.
+    on decline there are none. Of many eligible products the ten cheapest are offered, and always
+    one that lends the most.
     """
 
     decision_id: str
@@ -64,6 +66,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     caps: dict[str, float]
     reasons: list[Reason]
     assessment: Assessment
+    eligible_products: int
     offers: list[Offer]
     refused: list[Refusal]
     rules: list[RuleResult]
@@ -170,7 +173,8 @@ def decide(
             engine, verdict, assessment, policy.results, lend, values, as_of, application
         ),
         assessment=assessment,
-        offers=[] if declined else matched.offers,
+        eligible_products=len(matched.offers),
+        offers=[] if declined else best(matched.offers),
         refused=matched.refused,
         rules=policy.results,
         portrait=named([None if value != value else value for value in values]),
@@ -202,6 +206,17 @@ def within_products(lend: limits.Limit, offers: Sequence[Offer]) -> limits.Limit
     if most >= lend.limit_yuan:
         return lend
     return limits.smallest({**lend.caps, "product": most})
+
+
+def best(offers: list[Offer]) -> list[Offer]:
+    """The ten cheapest offers; the last gives way to the cheapest that lends the most."""
+    if len(offers) <= MOST_OFFERS:
+        return offers
+    cheapest = offers[:MOST_OFFERS]
+    most = max([offer.amount_yuan for offer in offers])
+    if all(offer.amount_yuan < most for offer in cheapest):
+        cheapest[-1] = next(offer for offer in offers if offer.amount_yuan == most)
+    return cheapest
 
 
 def principal_reasons(

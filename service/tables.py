@@ -17,10 +17,10 @@ VERDICTS = {
 
 def metrics_table(card: Card) -> Group:
     """How good the scorecard is on the vintages it has not seen, next to the truth."""
-    table = Table(title="Scorecard, measured on loans by vintage", title_justify="left")
+    table = Table(title="Scorecard: fitted on earlier vintages, measured on the later, held-out ones", title_justify="left")
     for column in ("", "loans", "default rate", "mean pd_12m", "AUC", "truth's AUC", "KS", "Brier"):
         table.add_column(column, justify="left" if not column else "right")
-    for name, label in (("train", "fitted on"), ("held_out", "held out (later vintages)")):
+    for name, label in (("train", "fitted on"), ("held_out", "held out")):
         m = card.metrics[name]
         truth = m.get("truth_auc")
         table.add_row(
@@ -75,7 +75,7 @@ def decision_table(decision: dict[str, Any], c2_ms: float) -> Group:
     rows.append(
         (
             "产品 products",
-            f"{len(decision['offers'])} offers, {len(decision['refused'])} refused, each with the "
+            f"{decision['eligible_products']} fit, {len(decision['refused'])} do not, each with the "
             "condition that failed",
         )
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 import numpy as np
 
+from synthetic_data.cashflow import Flows, State
 from synthetic_data.draws import Floats
+from synthetic_data.traces import Memory, Seen
 
 
 class History:
@@ -33,3 +36,28 @@ class History:
             return np.zeros(self._n)
         out: Floats = self._columns[name][max(at - months, 0) : at].sum(axis=0)
         return out
+
+
+def kept(state: State, flows: Flows, memory: Memory, seen: Seen) -> dict[str, Floats]:
+    """What history keeps of a month."""
+    shown = {field.name: getattr(seen, field.name) for field in fields(seen)}
+    return shown | {
+        "alive": np.ones_like(state.cash_yuan),
+        "true_cash": state.cash_yuan,
+        "true_line_drawn": state.line_drawn_yuan,
+        "true_sales": flows.sales,
+        "true_collected": flows.collected,
+        "true_loan_received": flows.loan_received,
+        "true_loan_sunk": flows.loan_sunk,
+        "true_operating_paid": flows.operating_paid,
+        "true_service_due": flows.service_due,
+        "true_service_paid": flows.service_paid,
+        "true_tax_paid": flows.tax_paid,
+        "true_social_paid": flows.social_paid,
+        "true_owner_drawn": flows.owner_drawn,
+        "true_owner_added": flows.owner_added,
+        "true_loan": state.loan_yuan,
+        "true_missed": state.missed,
+        "true_health": state.health,
+        "true_strain": memory.strain,
+    }

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic_data.cashflow import State
+from synthetic_data.cashflow import State, lend
 from synthetic_data.draws import Bools, Floats, Ints, choose, expit, logit
 from synthetic_data.economy import Weather
 from synthetic_data.firms import Firms, Table
+from synthetic_data.history import History
 from synthetic_data.parameters import LoansParameters, Parameters
 
 PURPOSES = ("working_capital", "equipment", "inventory", "other", "epidemic_supplies")
@@ -35,18 +36,22 @@ def ask(
     firms: Firms,
     state: State,
     weather: Weather,
-    able: Bools,
+    alive: Bools,
     strain: Floats,
-    sales_12m_yuan: Floats,
-    borrowed_before: Bools,
+    history: History,
+    at: int,
     rng: np.random.Generator,
     parameters: Parameters,
 ) -> Applications:
-    """The applications of one month; all arrays (n_firms,), `able` says who may apply at all."""
+    """The applications of one month, the `at`-th of the history; arrays (n_firms,)."""
     p, n, month = parameters.loans, len(firms), weather.month
     u, z = rng.random((8, n)), rng.standard_normal((2, n))
     owing = (state.loan_yuan > 0.0) | (state.loan_incoming_yuan > 0.0) | (state.overdue_yuan > 0.0)
     eager = u[0] < expit(logit(p.apply_monthly) + p.apply_strain * strain)
+    sales_12m_yuan = history.lately("sales", at, 12)
+    lived = at - np.maximum(firms.traits.founded - history.first, 0)
+    able = alive & (lived >= parameters.world.history_min_months)
+    borrowed_before = history.lately("true_loan_received", at, at) > 0.0
     large_enough = sales_12m_yuan >= p.sales_12m_min_yuan
     rows = np.flatnonzero(able & ~owing & ~state.defaulted & large_enough & eager)
     rate = np.full(len(rows), p.rate_annual_by_year[str(month // 12)])
@@ -63,6 +68,12 @@ def ask(
         approved=approved,
         granted=approved & drawn,
     )
+
+
+def pay_out(state: State, asked: Applications, parameters: Parameters) -> State:
+    """The state with the granted loans about to arrive."""
+    lent = asked.take(asked.granted)
+    return lend(state, lent.firm, lent.amount_yuan, lent.rate_annual, parameters.loans.tenor_months)
 
 
 def _approve(

@@ -47,7 +47,7 @@ def _rate_year(
         + p.rating_noise_sd * z
         - p.rating_late * late
         - p.rating_missing * missing
-        - p.rating_arrears * (history["tax_arrears"][rows.stop - 1] > 0.0)
+        - p.rating_arrears * (history["tax_arrears"][rows.stop - 3 : rows.stop] > 0.0).all(axis=0)
     )
     age = year * 12 + 12 - firms.traits.founded
     idle = history["declared_sales"][rows].sum(axis=0) <= 0.0

@@ -8,7 +8,7 @@ workers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -27,16 +27,15 @@ from synthetic_data import (
     tables,
     traces,
 )  # fmt: skip
-from synthetic_data.cashflow import Flows, State
+from synthetic_data.cashflow import State
 from synthetic_data.draws import Floats, Ints, Subject, generator
 from synthetic_data.economy import Economy
 from synthetic_data.events import Events
 from synthetic_data.firms import BLOCK_FIRMS, Firms, draw, stack, where
-from synthetic_data.history import History
+from synthetic_data.history import History, kept
 from synthetic_data.loans import Applications
 from synthetic_data.parameters import Parameters, standard
 from synthetic_data.tables import Tables
-from synthetic_data.traces import Memory, Seen
 
 FORMAT = 1
 """Version of the files of a world."""
@@ -126,82 +125,45 @@ def live(
     parameters: Parameters, members: Firms, climate: Economy, seed: int, block: int, months: int
 ) -> Lives:
     """A block, month by month: firms enter, ask for loans, trade, pay, leave traces, close."""
-    n, traits, w = len(members), members.traits, parameters.world
+    n, traits = len(members), members.traits
     opening = generator(seed, block, Subject.OPENING).standard_normal((3, n))
-    state = cashflow.opening(parameters, traits, opening, climate.first)
-    newborn, memory = state, traces.nothing(n)
+    state = newborn = cashflow.opening(parameters, traits, opening, climate.first)
+    memory = fresh = traces.nothing(n)
     closed: Ints = np.full(n, events.NEVER)
-    borrowed = np.zeros(n, dtype=np.bool_)
     history = History(climate.first, months, n)
     luck = np.zeros((months, cashflow.DRAWS, n))
     happened: list[Events] = []
     asked_all: list[tuple[Applications, State]] = []
     for at in range(months):
         month = climate.first + at
-        state = where(traits.founded == month, newborn, state)
+        entering = traits.founded == month
+        state, memory = where(entering, newborn, state), where(entering, fresh, memory)
         alive = (traits.founded <= month) & (closed > month)
         weather = climate.weather(month, traits.sector, traits.exposure)
-        if w.burn_in_months <= at < months - w.window_months:
+        if at >= parameters.world.burn_in_months:
             asked = loans.ask(
-                members, state, weather,
-                alive & (at - np.maximum(traits.founded - climate.first, 0) >= w.history_min_months),
-                memory.strain, history.lately("sales", at, 12), borrowed,
+                members, state, weather, alive, memory.strain, history, at,
                 generator(seed, block, Subject.APPLICATIONS, at), parameters,
             )  # fmt: skip
-            if len(asked.firm):
+            if len(asked.firm) and at + parameters.world.window_months < months:
                 asked_all.append((asked, state.take(asked.firm)))
-                lent = asked.take(asked.granted)
-                borrowed[lent.firm] = True
-                state = cashflow.lend(
-                    state,
-                    lent.firm,
-                    lent.amount_yuan,
-                    lent.rate_annual,
-                    parameters.loans.tenor_months,
-                )
+            state = loans.pay_out(state, asked, parameters)
         luck[at] = cashflow.draws(generator(seed, block, Subject.CASHFLOW, at), n)
-        before = state
+        well = ~state.defaulted
         state, flows = cashflow.step(traits, state, weather, luck[at], parameters)
-        memory, seen = traces.observe(
-            members, state, flows, memory, generator(seed, block, Subject.TRACES, at), parameters
-        )
-        history.record(at, alive.astype(np.float64), columns(state, flows, memory, seen))
+        chance = generator(seed, block, Subject.TRACES, at)
+        memory, seen = traces.observe(members, state, flows, memory, chance, parameters)
+        history.record(at, alive.astype(np.float64), kept(state, flows, memory, seen))
         chance = generator(seed, block, Subject.EVENTS, at)
         happened += events.happen(
             month, alive, memory.strain, state.scale_yuan,
-            state.loan_yuan + state.overdue_yuan, state.defaulted & ~before.defaulted,
+            state.loan_yuan + state.overdue_yuan, state.defaulted & well,
             chance, parameters.events,
         )  # fmt: skip
-        closing = survival.closing(
-            state, month - traits.founded, chance.random(n), parameters.events
-        )
+        age, u = month - traits.founded, chance.random(n)
+        closing = survival.closing(state, age, u, parameters.events)
         closed = np.where(alive & closing, month + 1, closed)
     return Lives(history, events.join(happened), closed, luck, asked_all)
-
-
-def columns(state: State, flows: Flows, memory: Memory, seen: Seen) -> dict[str, Floats]:
-    """What history keeps of a month."""
-    shown = {field.name: getattr(seen, field.name) for field in fields(seen)}
-    return shown | {
-        "alive": np.ones_like(state.cash_yuan),
-        "true_cash": state.cash_yuan,
-        "true_line_drawn": state.line_drawn_yuan,
-        "true_sales": flows.sales,
-        "true_collected": flows.collected,
-        "true_loan_received": flows.loan_received,
-        "true_loan_sunk": flows.loan_sunk,
-        "true_operating_paid": flows.operating_paid,
-        "true_service_due": flows.service_due,
-        "true_service_paid": flows.service_paid,
-        "true_tax_paid": flows.tax_paid,
-        "true_social_paid": flows.social_paid,
-        "true_owner_drawn": flows.owner_drawn,
-        "true_owner_added": flows.owner_added,
-        "true_loan": state.loan_yuan,
-        "true_missed": state.missed,
-        "true_health": state.health,
-        "true_strain": memory.strain,
-    }
 
 
 def _check(parameters: Parameters, firms: int, months: int) -> None:

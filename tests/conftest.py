@@ -1,20 +1,22 @@
 """What tests share: one small world, the scorecard trained on it, the stories, an engine."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from synthetic_data.stories import STORIES, application
-from synthetic_data.world import generate
 
 from model.artifact import Card
 from model.credit_file import CreditFile
 from model.training import train
 from service.application import Request, parse
 from service.decide import Decision, Engine, decide
+from service.process import Server, running
+from synthetic_data.stories import STORIES, application
+from synthetic_data.world import generate
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +79,19 @@ def credit_files(world: Path) -> list[CreditFile]:
     stored: list[Any] = list(pd.read_parquet(world / "credit_files.parquet")["credit_file"][:600])
     decode = msgspec.json.Decoder(CreditFile).decode
     return [decode(one) for one in stored]
+
+
+@pytest.fixture(scope="session")
+def server(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real server in a process of its own, with a ledger of its own."""
+    ledger = f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'ledger.db'}"
+    with running(serve_command(artifact, ledger)) as started:
+        yield started
+
+
+def serve_command(artifact: Path, ledger: str) -> Callable[[int], list[str]]:
+    """The command that serves an artefact on a port."""
+    return lambda port: [
+        sys.executable, "-m", "service.cli", "serve", "--port", str(port),
+        "--artifact", str(artifact), "--ledger", ledger,
+    ]  # fmt: skip

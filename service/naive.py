@@ -1,0 +1,128 @@
+"""The baseline: what tutorials teach about serving a scikit-learn pipeline, measured beside ours.
+
+FastAPI with a pydantic parameter, one `pandas.DataFrame([x])` per request, a joblib pipeline's
+`predict_proba`, a dict back; nothing is stored. Fair: same machine, same run, one uvicorn worker,
+OpenMP threads left as they come. Nothing that serves decisions imports this file.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+import uvicorn
+from fastapi import FastAPI
+from msgspec import Struct, json
+from pydantic import BaseModel, create_model
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import make_classification
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+ROWS, TREES, SEED = 5_000, 200, 7
+NUMBERS = [f"number_{i}" for i in range(30)]
+LETTERS = [f"letter_{i}" for i in range(10)]
+Flat = dict[str, float | str]
+
+
+class PredictTimings(Struct, frozen=True):
+    """predict_proba of one row in this process: from a ready frame, and from a dict."""
+
+    frame: Any
+    from_dict: Any
+
+
+def table() -> tuple[pd.DataFrame, Any]:
+    """A made-up flat table, 5,000 rows x 40 columns (10 of them letters), and its 0/1 target."""
+    values, target = make_classification(
+        n_samples=ROWS, n_features=len(NUMBERS) + len(LETTERS), n_informative=20, random_state=SEED
+    )
+    frame = pd.DataFrame(values, columns=[*NUMBERS, *LETTERS])
+    for column in LETTERS:
+        frame[column] = pd.qcut(frame[column], 5, labels=list("abcde")).astype(str)
+    return frame, target
+
+
+def fit(path: Path) -> None:
+    """Train the pipeline on the made-up table (all 200 trees) and write it with joblib."""
+    frame, target = table()
+    columns = ColumnTransformer(
+        [
+            ("numbers", StandardScaler(), NUMBERS),
+            ("letters", OneHotEncoder(handle_unknown="ignore", sparse_output=False), LETTERS),
+        ]
+    )
+    trees = HistGradientBoostingClassifier(max_iter=TREES, early_stopping=False, random_state=SEED)
+    joblib.dump(Pipeline([("columns", columns), ("trees", trees)]).fit(frame, target), path)
+
+
+def example() -> Flat:
+    """One flat application, ready to be posted."""
+    first: Flat = table()[0].iloc[0].to_dict()
+    return first
+
+
+def predict_once(pipeline: Any) -> tuple[Callable[[], float], Callable[[], float]]:
+    """Two calls that score the example: from a ready DataFrame, and from a dict as it arrives."""
+    flat = example()
+    frame = pd.DataFrame([flat])
+
+    def from_frame() -> float:
+        return float(pipeline.predict_proba(frame)[0, 1])
+
+    def from_dict() -> float:
+        return float(pipeline.predict_proba(pd.DataFrame([flat]))[0, 1])
+
+    return from_frame, from_dict
+
+
+def create_app(pipeline: Any) -> FastAPI:
+    """The tutorial's service: POST /predict takes 40 flat fields and answers a dict."""
+    fields: dict[str, Any] = dict.fromkeys(NUMBERS, (float, ...)) | dict.fromkeys(
+        LETTERS, (str, ...)
+    )
+    applicant: type[BaseModel] = create_model("Applicant", **fields)
+    app = FastAPI()
+
+    @app.get("/readyz")
+    async def readyz() -> dict[str, str]:
+        return {"status": "ready"}
+
+    async def predict(x: BaseModel) -> dict[str, float | bool]:
+        pd_12m = float(pipeline.predict_proba(pd.DataFrame([x.model_dump()]))[0, 1])
+        return {"pd_12m": pd_12m, "approved": pd_12m < 0.5}
+
+    predict.__annotations__["x"] = applicant
+    app.post("/predict")(predict)
+    return app
+
+
+def main() -> None:
+    """`--fit`, `--time SECONDS` or `--port PORT`, all with `--pipeline FILE` (only your own)."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pipeline", type=Path, required=True)
+    act = parser.add_mutually_exclusive_group(required=True)
+    act.add_argument("--fit", action="store_true", help="train it; print an example body")
+    act.add_argument("--time", type=float, help="seconds for each of the two timings")
+    act.add_argument("--port", type=int, help="serve it on this port")
+    given = parser.parse_args()
+    if given.fit:
+        fit(given.pipeline)
+        sys.stdout.buffer.write(json.encode(example()))
+        return
+    pipeline = joblib.load(given.pipeline)
+    if given.time is not None:
+        from service.bench import time_calls
+
+        frame, from_dict = (time_calls(call, seconds=given.time) for call in predict_once(pipeline))
+        sys.stdout.buffer.write(json.encode(PredictTimings(frame, from_dict)))
+    else:
+        uvicorn.run(create_app(pipeline), port=given.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

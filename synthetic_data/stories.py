@@ -1,0 +1,272 @@
+"""Four firms worth telling of, lived month by month by the same rules as the world.
+
+A story pins a firm's traits and what fortune brings it (nothing unforeseen), and scripts a few
+events; its invoices, taxes, electricity and staff follow from there. All of them are invented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from model.credit_file import SOURCES, CreditFile
+from synthetic_data import cashflow, economy, events, identity, ratings, traces
+from synthetic_data.calendar import month_index
+from synthetic_data.draws import Subject, generator
+from synthetic_data.events import Events
+from synthetic_data.firms import BLOCK_FIRMS, Firms, draw
+from synthetic_data.history import History, kept
+from synthetic_data.lender_view import Bureaus
+from synthetic_data.parameters import standard
+
+_SEED = 20200415
+_FIRST_BLOCK = 887_000  # far above any world's blocks: no firm shares a story's code
+
+
+@dataclass(frozen=True)
+class Story:
+    """A firm that asks for a loan, and what its case shows."""
+
+    code: str
+    title_zh: str
+    title_en: str
+    shows_zh: str
+    shows_en: str
+
+
+STORIES: dict[str, Story] = {
+    story.code: story
+    for story in (
+        Story(
+            "mask-maker",
+            "口罩转产",
+            "The mask maker",
+            "甘肃一家卫生材料企业转产口罩，申请2000万元；纳税、用工和用电都印证了它的订单。",
+            "A Gansu maker of medical materials turns to masks and asks for 20 million yuan; "
+            "tax, staff and electricity bear out its orders.",
+        ),
+        Story(
+            "mask-maker-judgment",
+            "被列入失信名单的口罩企业",
+            "The mask maker with a judgment against it",
+            "同一家企业，同样的订单，但输掉借款官司、未履行判决并被列入失信名单。",
+            "The same firm with the same orders, but it lost a suit over a loan, did not pay, and "
+            "is listed as a dishonest judgment debtor.",
+        ),
+        Story(
+            "young-shop",
+            "没有贷款记录的小店",
+            "The young shop",
+            "开业26个月的零售店，从未贷款，按时报税，开票平稳，申请30万元。",
+            "A shop 26 months old that never borrowed, files on time and invoices steadily "
+            "asks for 300,000 yuan.",
+        ),
+        Story(
+            "invoice-mill",
+            "虚开发票",
+            "The invoice mill",
+            "贸易公司开票额骤增至数千万元，用电和参保人数却没有变化。",
+            "A trader's invoices jump to tens of millions while its electricity and its insured "
+            "persons stay where they were.",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class _Script:
+    """What is pinned: traits, habits and papers of the firm, its fortune, its request."""
+
+    block: int
+    name: str
+    trade: tuple[str, str, str]  # sector, industry class, province
+    founded: str
+    as_of: tuple[str, int]
+    amount_yuan: float
+    purpose: str
+    health: float
+    traits: Mapping[str, Any]
+    habits: Mapping[str, float]
+    capital_yuan: float
+    demand: Mapping[str, float] = field(default_factory=dict)  # month -> times the usual
+    suits: bool = False
+
+
+_MASKS = _Script(
+    block=_FIRST_BLOCK,
+    name="甘肃岚禾泰卫生材料有限公司",
+    trade=("C", "2770", "62"),
+    founded="2008-05",
+    as_of=("2020-04", 15),
+    amount_yuan=20_000_000.0,
+    purpose="epidemic_supplies",
+    health=1.0,
+    traits={
+        "level_yuan": 2_850_000.0, "margin": 0.12, "wage_share": 0.175, "overhead_share": 0.06,
+        "tax_burden": 0.048, "insured_share": 0.97, "top_buyer_share": 0.18, "buffer_months": 3.0,
+    },
+    habits={"kwh_per_yuan": 0.035, "buyers": 60.0, "suppliers": 90.0, "invoices_per_month": 25.0,
+            "punctual": 4.0},
+    capital_yuan=30_000_000.0,
+    demand={"2020-02": 5.0, "2020-03": 5.0, "2020-04": 5.0},
+)  # fmt: skip
+
+_SCRIPTS: dict[str, _Script] = {
+    "mask-maker": _MASKS,
+    "mask-maker-judgment": replace(_MASKS, suits=True),
+    "young-shop": _Script(
+        block=_FIRST_BLOCK + 1,
+        name="河南沐朗丰百货有限公司",
+        trade=("F", "5211", "41"),
+        founded="2017-10",
+        as_of=("2019-12", 12),
+        amount_yuan=300_000.0,
+        purpose="inventory",
+        health=0.5,
+        traits={
+            "level_yuan": 220_000.0, "margin": 0.1, "wage_share": 0.1, "tax_burden": 0.034, "insured_share": 0.8,
+            "top_buyer_share": 0.12, "buffer_months": 2.0,
+        },
+        habits={"kwh_per_yuan": 0.009, "buyers": 40.0, "suppliers": 25.0,
+                "invoices_per_month": 60.0, "punctual": 1.5},
+        capital_yuan=500_000.0,
+    ),
+    "invoice-mill": _Script(
+        block=_FIRST_BLOCK + 2,
+        name="河北霁柯隆金属贸易有限公司",
+        trade=("F", "5164", "13"),
+        founded="2015-06",
+        as_of=("2019-11", 20),
+        amount_yuan=5_000_000.0,
+        purpose="working_capital",
+        health=-0.5,
+        traits={
+            "level_yuan": 210_000.0, "wage_share": 0.105, "margin": 0.04, "tax_burden": 0.012, "insured_share": 0.55,
+            "top_buyer_share": 0.35, "buffer_months": 1.0, "mill": True,
+            "mill_from": month_index("2018-11"),
+        },
+        habits={"kwh_per_yuan": 0.003, "buyers": 30.0, "suppliers": 20.0,
+                "invoices_per_month": 25.0, "punctual": 0.0},
+        capital_yuan=10_000_000.0,
+    ),
+}  # fmt: skip
+
+
+def application(code: str) -> dict[str, object]:
+    """A story's request as it is posted: the application and the credit file, as plain values.
+
+    Raises KeyError naming the stories there are.
+    """
+    if code not in _SCRIPTS:
+        raise KeyError(f"story {code!r}: expected one of {', '.join(STORIES)}")
+    script, told = _SCRIPTS[code], _credit_file(code)
+    return {
+        "application": {
+            "applicant": told.uscc,
+            "amount_yuan": script.amount_yuan,
+            "tenor_months": standard().loans.tenor_months,
+            "purpose": script.purpose,
+            "consent": {"granted": told.as_of.isoformat(), "sources": list(SOURCES)},
+        },
+        "credit_file": msgspec.to_builtins(told),
+    }
+
+
+@cache
+def _credit_file(code: str) -> CreditFile:
+    script, parameters = _SCRIPTS[code], standard()
+    firm, month = _firm(script), month_index(script.as_of[0])
+    history = _live(firm, script, month)
+    rated = ratings.rate(parameters, firm, history, _SEED, script.block)
+    bureaus = Bureaus(parameters, firm, history, _events(script, month), rated)
+    return bureaus.credit_file(0, month, script.as_of[1])
+
+
+def _firm(script: _Script) -> Firms:
+    drawn = draw(standard(), _SEED, script.block, 1)
+    sector, industry, province = script.trade
+    founded = month_index(script.founded)
+    pinned: dict[str, Any] = {
+        "sector": list(standard().firms.sector_weights).index(sector), "founded": founded,
+        "active_share": 1.0, "collection": 0.7, "volatility": 0.12, "exposure": 0.0,
+        "other_debt_months": 0.0, "line_months": 0.0, "mill": False, "wage_share": 0.06,
+        "overhead_share": 0.05,
+    } | dict(script.traits)  # fmt: skip
+    habits = {
+        "void_share": 0.04, "red_share": 0.004, "purchase_invoice_share": 0.8,
+        "top_supplier_share": 0.25,
+    } | dict(script.habits)  # fmt: skip
+    papers = replace(
+        drawn.papers,
+        uscc=[identity.uscc(province, script.block * BLOCK_FIRMS)],
+        name=[script.name],
+        sector=[sector],
+        industry_code=[industry],
+        province=[province],
+        capital_yuan=np.array([script.capital_yuan]),
+        capital_registered_yuan=np.array([script.capital_yuan]),
+        paid_in_yuan=np.array([script.capital_yuan]),
+        representative_share=np.array([0.7]),
+        representative_since=np.array([founded]),
+        source_luck=np.zeros((1, len(SOURCES))),
+        courts_slow=np.array([False]),
+    )
+    return Firms(drawn.first, _pin(drawn.traits, pinned), _pin(drawn.habits, habits), papers)
+
+
+def _pin(table: Any, pinned: Mapping[str, Any]) -> Any:
+    return replace(table, **{name: np.array([value]) for name, value in pinned.items()})
+
+
+def _live(firm: Firms, script: _Script, until: int) -> History:
+    """The firm's months up to `until`: the world's own step, with fortune pinned."""
+    parameters, traits = standard(), firm.traits
+    start = economy.build(parameters, 0).first
+    climate = economy.build(parameters, until - start)
+    state = cashflow.opening(parameters, traits, np.zeros((3, 1)), start)
+    history, memory = History(start, until - start, 1), traces.nothing(1)
+    for at in range(until - start):
+        month = start + at
+        if month <= int(traits.founded[0]):
+            state = cashflow.opening(parameters, traits, np.zeros((3, 1)), start)
+        state = replace(state, health=np.array([script.health]))
+        weather = climate.weather(month, traits.sector, traits.exposure)
+        times = script.demand.get(f"{month // 12}-{month % 12 + 1:02d}", 1.0)
+        luck = cashflow.draws(generator(_SEED, script.block, Subject.CASHFLOW, at), 1)
+        luck[:2], luck[3], luck[4:] = 0.0, 0.0, 1.0  # only the monthly noise of sales is left
+        state, flows = cashflow.step(
+            traits, state, replace(weather, shock=np.array([times])), luck, parameters
+        )
+        chance = generator(_SEED, script.block, Subject.TRACES, at)
+        memory, seen = traces.observe(firm, state, flows, memory, chance, parameters)
+        alive = np.array([float(month >= int(traits.founded[0]))])
+        history.record(at, alive, kept(state, flows, memory, seen))
+    return history
+
+
+def _events(script: _Script, month: int) -> Events:
+    """Nothing, or a lost suit over a loan, its enforcement still open, and the listing after it."""
+    cause = list(standard().events.suit_cause_weights).index("loan")
+    amount, open_end = 3_200_000.0, events.NEVER
+    rows = [
+        (0, events.SUIT, month - 14, 12, events.DEFENDANT, cause, amount, month - 8),
+        (0, events.ENFORCEMENT, month - 6, 20, events.DEFENDANT, 0, amount, open_end),
+        (0, events.DISHONEST, month - 3, 16, events.DEFENDANT, 0, 0.0, open_end),
+    ]
+    chosen = rows if script.suits else []
+    columns = [np.array([row[i] for row in chosen], dtype=np.int64) for i in range(8)]
+    return Events(
+        firm=columns[0],
+        kind=columns[1],
+        month=columns[2],
+        day=columns[3],
+        role=columns[4],
+        cause=columns[5],
+        amount_yuan=columns[6].astype(np.float64),
+        closed_month=columns[7],
+    )
