@@ -20,14 +20,9 @@ from starlette.exceptions import HTTPException
 from model.credit_file import Fault
 from service import openapi
 from service.application import parse
+from service.chain import Receipt, Record
 from service.decide import Engine, decide
-from service.ledger import (
-    Ledger,
-    LedgerBusy,
-    LedgerError,
-    Receipt,
-    Record,
-)
+from service.ledger import Ledger, LedgerBusy, LedgerError
 from service.problem import MEDIA_TYPE, FieldError, Problem
 
 log = logging.getLogger("yidaitong")

@@ -53,9 +53,10 @@ def parse(body: bytes, today: date) -> Request:
     and what was expected.
     """
     try:
-        request = _decode(body)
-    except msgspec.ValidationError as error:
-        raise _fault_of(error, body) from None
+        try:
+            request = _decode(body)
+        except msgspec.ValidationError as error:
+            raise _fault_of(error, _decode_any(body)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Fault("body", _excerpt(body), f"valid JSON in UTF-8 ({error})") from None
     except RecursionError:
@@ -131,12 +132,11 @@ _FIELD = re.compile(r"(missing required|contains unknown) field `([^`]*)`")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
-def _fault_of(error: msgspec.ValidationError, body: bytes) -> Fault:
+def _fault_of(error: msgspec.ValidationError, node: Any) -> Fault:
     """Say which field, what it held and what was expected."""
     matched = _AT.match(str(error))
     what = matched["what"] if matched else str(error)
     path = (matched["path"] if matched else None) or "$"
-    node: Any = _decode_any(body)
     for key, index in _STEP.findall(path):
         try:
             node = node[key] if key else node[int(index)]

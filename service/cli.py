@@ -62,6 +62,7 @@ def application(
 ) -> None:
     """Print the applicant JSON of a story, ready to be posted."""
     import msgspec
+
     from synthetic_data.stories import STORIES
     from synthetic_data.stories import application as posted
 
@@ -138,10 +139,9 @@ def demo(
     port: Annotated[int, typer.Option(help="port to serve on; 0 picks one")] = 8000,
 ) -> None:
     """Show data-driven credit: make what is missing, start the server, post the stories."""
+    from service import demo as shown
     from synthetic_data.stories import STORIES
     from synthetic_data.stories import application as posted
-
-    from service import demo as shown
 
     prepare()
     stories = [
@@ -163,11 +163,11 @@ def bench(
 ) -> None:
     """Measure decision time: C3 in process, C2 over HTTP, beside what tutorials teach."""
     import msgspec
-    from synthetic_data.stories import application as posted
 
     from service import bench as benches
     from service.application import parse
     from service.decide import decide as decided
+    from synthetic_data.stories import application as posted
 
     body = msgspec.json.encode(posted("mask-maker"))
     engine, request, at = _engine(artifact), parse(body, date.max), datetime.now(UTC)
@@ -246,6 +246,24 @@ def prepare() -> None:
     out.print(metrics_table(_train(world, artifact)))
 
 
+@app.command(hidden=True)
+def examples() -> None:
+    """Write the request and reply shown in the OpenAPI document, from the demo's scorecard."""
+    import httpx
+    import msgspec
+
+    from service.openapi import EXAMPLES
+    from service.process import running
+    from synthetic_data.stories import application as posted
+
+    request = posted("young-shop")
+    ledger = f"sqlite:///{HOME / 'examples.db'}"
+    with running(lambda port: _serve_command(port, ledger)) as server:
+        reply = httpx.post(f"{server.url}/v1/decisions", json=request).raise_for_status()
+    shown = {"Request": request, "Decision": reply.json()}
+    EXAMPLES.write_bytes(msgspec.json.format(msgspec.json.encode(shown), indent=1) + b"\n")
+
+
 def _generate(to: Path, firms: int, months: int, seed: int) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
@@ -299,12 +317,11 @@ def _fail(sentence: str) -> Any:
 def main() -> None:
     """Run the command; known errors are one sentence, not a traceback."""
     from model.credit_file import Fault
-    from model.table import ScorecardError
     from service.ledger import LedgerError
 
     try:
         app()
-    except (Fault, ValueError, ScorecardError, LedgerError, FileNotFoundError) as error:
+    except (Fault, ValueError, RuntimeError, LedgerError, FileNotFoundError) as error:
         err.print(f"[red]error:[/red] {error}", soft_wrap=True)
         raise SystemExit(1) from None
 

@@ -2,14 +2,11 @@
 
 One writer thread takes everything that waits, commits it as one transaction (WAL,
 synchronous=FULL) and only then releases the replies; meanwhile the next batch gathers. Checkpoints
-run on a thread of their own, off the reply path. Hashes are taken over the bytes as stored:
-
-    hash_n = SHA-256(hash_{n-1} || length-prefixed decision_id, request, decision)
+run on a thread of their own, off the reply path. The chain of hashes is in chain.py.
 """
 
 import asyncio
 import fcntl
-import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +14,10 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any, NamedTuple
 
 import apsw
-from msgspec import Struct
+
+from service.chain import GENESIS, Receipt, Record, Verification, chained, walk
 
 SCHEMA_VERSION = 1
-GENESIS = bytes(32)
 MOST_WAITING = 10_000
 BATCH = 512
 CHECKPOINT_PAGES = 2_000
@@ -54,35 +51,6 @@ class LedgerUnavailable(LedgerError):
 
 class DuplicateDecision(LedgerError):
     """A decision_id that is already in the ledger."""
-
-
-class Receipt(Struct, frozen=True):
-    """Where a durable record stands in the chain."""
-
-    seq: int
-    prev_hash: str
-    hash: str
-
-
-class Record(Struct, frozen=True):
-    """One decision as stored: the request and the decision, byte for byte, and its place."""
-
-    seq: int
-    decision_id: str
-    request: bytes
-    decision: bytes
-    prev_hash: str
-    hash: str
-
-
-class Verification(Struct, frozen=True):
-    """What walking the chain found; `broken_seq` and `what` name the first broken place."""
-
-    ok: bool
-    records: int
-    head_hash: str
-    broken_seq: int | None = None
-    what: str | None = None
 
 
 class _Waiting(NamedTuple):
@@ -316,39 +284,10 @@ class Ledger:
         connection.close()
 
 
-def chained(prev_hash: bytes, decision_id: str, request: bytes, decision: bytes) -> bytes:
-    """The hash of a record that follows one with `prev_hash`; 32 bytes."""
-    digest = hashlib.sha256(prev_hash)
-    for part in (decision_id.encode(), request, decision):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.digest()
-
-
 def verify(url: str, expected_head: str | None = None) -> Verification:
-    """Walk the chain of a ledger, which may be in use, and name the first broken place.
-
-    `expected_head` is a head hash noted earlier: without one a cut at the end cannot be seen.
-    """
+    """Walk the chain of a ledger, which may be in use, and name the first broken place."""
     with open_ledger(url, read_only=True) as ledger:
-        seq, head, seen = 0, GENESIS, False
-        for record in ledger.records():
-            what = None
-            own = chained(head, record.decision_id, record.request, record.decision)
-            if record.seq != seq + 1:
-                what = f"record {seq + 1} is missing"
-            elif record.prev_hash != head.hex():
-                what = "prev_hash is not the hash of the record before"
-            elif record.hash != own.hex():
-                what = "the stored bytes do not fit their hash"
-            if what:
-                return Verification(False, seq, head.hex(), seq + 1, what)
-            seq, head = record.seq, own
-            seen = seen or record.hash == expected_head
-        if expected_head is not None and not seen and expected_head != GENESIS.hex():
-            what = f"no record has the expected head {expected_head}: records were cut off"
-            return Verification(False, seq, head.hex(), seq + 1, what)
-        return Verification(True, seq, head.hex())
+        return walk(ledger.records(), expected_head)
 
 
 def _lock(path: Path) -> IO[bytes]:

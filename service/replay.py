@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from service.application import parse
+from service.chain import Record
 from service.decide import Decision, Engine, decide
-from service.ledger import Record
 
 _decode = msgspec.json.Decoder(Decision).decode
 

@@ -17,7 +17,10 @@ VERDICTS = {
 
 def metrics_table(card: Card) -> Group:
     """How good the scorecard is on the vintages it has not seen, next to the truth."""
-    table = Table(title="Scorecard: fitted on earlier vintages, measured on the later, held-out ones", title_justify="left")
+    table = Table(
+        title="Scorecard: fitted on earlier vintages, measured on the later, held-out ones",
+        title_justify="left",
+    )
     for column in ("", "loans", "default rate", "mean pd_12m", "AUC", "truth's AUC", "KS", "Brier"):
         table.add_column(column, justify="left" if not column else "right")
     for name, label in (("train", "fitted on"), ("held_out", "held out")):

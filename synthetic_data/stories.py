@@ -129,7 +129,8 @@ _SCRIPTS: dict[str, _Script] = {
         purpose="inventory",
         health=0.5,
         traits={
-            "level_yuan": 220_000.0, "margin": 0.1, "wage_share": 0.1, "tax_burden": 0.034, "insured_share": 0.8,
+            "level_yuan": 220_000.0, "margin": 0.1, "wage_share": 0.1,
+            "tax_burden": 0.034, "insured_share": 0.8,
             "top_buyer_share": 0.12, "buffer_months": 2.0,
         },
         habits={"kwh_per_yuan": 0.009, "buyers": 40.0, "suppliers": 25.0,
@@ -146,7 +147,8 @@ _SCRIPTS: dict[str, _Script] = {
         purpose="working_capital",
         health=-0.5,
         traits={
-            "level_yuan": 210_000.0, "wage_share": 0.105, "margin": 0.04, "tax_burden": 0.012, "insured_share": 0.55,
+            "level_yuan": 210_000.0, "wage_share": 0.105, "margin": 0.04,
+            "tax_burden": 0.012, "insured_share": 0.55,
             "top_buyer_share": 0.35, "buffer_months": 1.0, "mill": True,
             "mill_from": month_index("2018-11"),
         },

@@ -19,7 +19,6 @@ class Bad(NamedTuple):
     body: Callable[[Posted], bytes]
     field: str
     expects: str
-    status: int = 422
 
 
 def changed(path: str, value: Any) -> Callable[[Posted], bytes]:
@@ -85,21 +84,21 @@ A, F = "application", "credit_file"
 SALES = f"{F}.invoices.sales_yuan"
 
 BAD_INPUTS = [
-    Bad("an empty body", lambda _: b"", "body", "valid JSON", 400),
-    Bad("not JSON", lambda _: b"amount=100", "body", "valid JSON", 400),
-    Bad("JSON cut off", lambda r: msgspec.json.encode(r)[:-20], "body", "valid JSON", 400),
+    Bad("an empty body", lambda _: b"", "body", "valid JSON"),
+    Bad("not JSON", lambda _: b"amount=100", "body", "valid JSON"),
+    Bad("JSON cut off", lambda r: msgspec.json.encode(r)[:-20], "body", "valid JSON"),
     Bad("not UTF-8", raw('"purpose":"', '"purpose":"\udcff'.encode("utf-8", "replace").decode()),
         f"{A}.purpose", "nvalid enum"),
-    Bad("bytes that are no text", lambda _: b'{"application":"\xff\xfe"}', "", "", 422),
-    Bad("two documents", lambda r: msgspec.json.encode(r) * 2, "body", "valid JSON", 400),
+    Bad("bytes that are no text", lambda _: b'{"application":"\xff\xfe"}', "body", "UTF-8"),
+    Bad("two documents", lambda r: msgspec.json.encode(r) * 2, "body", "valid JSON"),
     Bad("an array", lambda _: b"[]", "body", "Expected `object`"),
     Bad("a number", lambda _: b"42", "body", "Expected `object`"),
     Bad("null", lambda _: b"null", "body", "Expected `object`"),
     Bad("an empty object", lambda _: b"{}", "application", "required"),
     Bad("deep nesting", lambda _: b"[" * 100_000, "body", ""),
     Bad("deep nesting inside", raw('"purpose":"', '"purpose":' + "[" * 50_000 + '"'), "", ""),
-    Bad("NaN", amount("NaN"), "body", "valid JSON", 400),
-    Bad("infinity", amount("Infinity"), "body", "valid JSON", 400),
+    Bad("NaN", amount("NaN"), "body", "valid JSON"),
+    Bad("infinity", amount("Infinity"), "body", "valid JSON"),
     Bad("a number too large for a float", amount("1e999"), "", ""),
     Bad("a negative amount", amount("-5"), f"{A}.amount_yuan", ">= 1000"),
     Bad("an amount of nothing", amount("0"), f"{A}.amount_yuan", ">= 1000"),

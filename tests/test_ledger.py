@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service import ledger as ledgers
+from service.chain import Receipt
 from service.ledger import (
     DuplicateDecision,
     Ledger,
     LedgerBusy,
     LedgerUnavailable,
-    Receipt,
     open_ledger,
     verify,
 )
