@@ -8,21 +8,22 @@ their own: neither scikit-learn nor the load generator shares an interpreter wit
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import distributions
 from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter_ns
-from typing import Literal
+from typing import Literal, cast
 
-from msgspec import Struct, convert, json
+from msgspec import Struct, json
 from msgspec.structs import replace
 from rich.console import Console, Group
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -35,10 +36,10 @@ from service.settings import HOME
 PATH = "/v1/decisions"
 BUSY, OPEN, MAX_CALLS = 16, 64, 2_000_000
 SWEEP = [tenths / 10 for tenths in range(1, 10)]
-PACKAGES = (
+PACKAGES = {
     "uvicorn", "uvloop", "httptools", "fastapi", "pydantic", "msgspec", "apsw", "hdrhistogram",
     "scikit-learn", "pandas", "numpy", "joblib",
-)  # fmt: skip
+}  # fmt: skip
 Step = Callable[[str, int, int], None]
 """Told before each step: what it is, how many are done, how many there are."""
 
@@ -54,13 +55,6 @@ class Timing(Struct, frozen=True, tag=True):
     latency: Latency
 
 
-class PredictTimings(Struct, frozen=True):
-    """The baseline's predict_proba of one row: from a ready DataFrame, and from a dict."""
-
-    frame: Timing
-    from_dict: Timing
-
-
 class Machine(Struct, frozen=True):
     """Where it was measured, and how busy the machine already was."""
 
@@ -73,18 +67,17 @@ class Machine(Struct, frozen=True):
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """One measured thing: medians of the rounds, their range, and every round.
+    """One measured thing: medians of the rounds, and every round.
 
     `ratio` says how many times better ours is than the baseline by `ratio_of`; for a sweep, p99
     over that of its first step. It is null without a counterpart or when either side had errors.
     """
 
+    key: str
     name: str
     side: Literal["ours", "naive"]
     clock: Literal["C2", "C3"]
     per_s: float
-    per_s_low: float
-    per_s_high: float
     latency: Latency | None
     errors: int  # over all rounds
     ratio: float | None
@@ -132,56 +125,34 @@ class _Side(Struct, frozen=True):
         return open_loop(self.url, [self.body], rate_per_s, self.seconds, OPEN, allow_remote=more)
 
 
+_SIDES: tuple[Literal["ours"], Literal["naive"]] = ("ours", "naive")
 _Taken = defaultdict[tuple[str, str], list[Timing | LoadResult]]
 
 
-def time_calls(
-    call: Callable[[], object], seconds: float = 2.0, max_calls: int = MAX_CALLS
-) -> Timing:
+def time_calls(call: Callable[[], object], seconds: float, max_calls: int = MAX_CALLS) -> Timing:
     """Time a call again and again for `seconds` (at most `max_calls`), after a fifth of warm-up.
 
     perf_counter_ns around each call (its own 0.1 us is included); the garbage collector stays on.
     """
     if seconds <= 0 or max_calls < 1:
-        raise ValueError(
-            f"seconds, max_calls: got {seconds}, {max_calls}, expected above 0, at least 1"
-        )
-    call()
-    _spans_ns(call, seconds / 5, max_calls // 5)
-    latency = summarise(_spans_ns(call, seconds, max_calls))
-    if latency is None:  # unreachable: a span is always taken
-        raise BenchError("nothing was timed")
+        raise ValueError(f"seconds, max_calls: got {seconds}, {max_calls}, expected above 0")
+    for limit, most in ((seconds / 5, max_calls // 5), (seconds, max_calls)):
+        spans_ns, until_ns = array("q"), perf_counter_ns() + int(limit * 1e9)
+        while not spans_ns or (perf_counter_ns() < until_ns and len(spans_ns) < most):
+            begun_ns = perf_counter_ns()
+            call()
+            spans_ns.append(perf_counter_ns() - begun_ns)
+    latency = cast(Latency, summarise(spans_ns))  # at least one call was timed
     return Timing(1e6 / latency.mean_us, latency)
 
 
-def _spans_ns(call: Callable[[], object], seconds: float, max_calls: int) -> "array[int]":
-    spans_ns = array("q")
-    until_ns = perf_counter_ns() + int(seconds * 1e9)
-    while True:
-        begun_ns = perf_counter_ns()
-        call()
-        ended_ns = perf_counter_ns()
-        spans_ns.append(ended_ns - begun_ns)
-        if ended_ns >= until_ns or len(spans_ns) >= max_calls:
-            return spans_ns
-
-
 def bench(
-    decide_once: Callable[[], object],
-    body: bytes,
-    *,
-    server_command: Callable[[int], Sequence[str]] | None = None,
-    url: str | None = None,
-    naive: bool = True,
-    naive_threads: int | None = None,
-    rate: float | None = None,
-    sweep: bool = False,
-    seconds: float = 5.0,
-    rounds: int = 3,
-    allow_remote: bool = False,
-    out_json: Path | None = None,
-    progress: Step = lambda step, done, total: None,
-) -> Report:
+    decide_once: Callable[[], object], body: bytes, *,
+    server_command: Callable[[int], Sequence[str]] | None = None, url: str | None = None,
+    naive: bool = True, naive_threads: int | None = None, rate: float | None = None,
+    sweep: bool = False, seconds: float = 5.0, rounds: int = 3, allow_remote: bool = False,
+    out_json: Path | None = None, progress: Step = lambda step, done, total: None,
+) -> Report:  # fmt: skip
     """Measure a decision in process and over HTTP, beside the baseline; `seconds` each.
 
     `url` is the root of a running server; without it one is started by `server_command(port)`.
@@ -194,7 +165,7 @@ def bench(
     if rounds < 2:
         raise ValueError(f"rounds: got {rounds}, expected at least 2, so that sides take turns")
     total = 1 + naive + rounds * 4 * (1 + naive) + len(SWEEP) * sweep
-    done = count()
+    done, machine = count(), _machine()
     taken: _Taken = defaultdict(list)
 
     def step(what: str) -> None:
@@ -205,7 +176,9 @@ def bench(
         if url is None and server_command is not None:
             url = stack.enter_context(running(server_command)).url
         ours = _Side("ours", str(url).rstrip("/") + PATH, body, seconds, allow_remote)
-        _warm_up(ours)
+        silent = f"{ours.url} gave no 2xx at {BUSY} connections; post one body by hand to see why"
+        if not ours.closed(BUSY).per_s:
+            raise BenchError(silent)
         sides = [ours]
         if naive:
             step("training and starting the baseline")
@@ -216,47 +189,41 @@ def bench(
                 for side in sides:
                     step(f"C2 {side.name}, closed loop, {concurrency} connections")
                     taken[f"closed {concurrency}", side.name].append(side.closed(concurrency))
-        saturation = {
-            side.name: _median_per_s(taken[f"closed {BUSY}", side.name]) for side in sides
-        }
-        if not saturation["ours"]:
-            raise BenchError(f"{ours.url} answered nothing with 2xx at {BUSY} connections")
-        rate_per_s = rate if rate is not None else saturation["ours"] / 2
-        used = rate_per_s / saturation["ours"]
+        at_16 = {side.name: _figure(f"closed {BUSY}", side.name, taken).per_s for side in sides}
+        if not at_16["ours"]:
+            raise BenchError(silent)
+        rate_per_s = rate if rate is not None else at_16["ours"] / 2
         for _ in range(rounds):
             for side in sides:
                 step(f"C2 {side.name}, open loop")
-                if saturation[side.name]:
-                    taken["open", side.name].append(side.open(used * saturation[side.name]))
+                if at_16[side.name]:
+                    same_share_per_s = rate_per_s / at_16["ours"] * at_16[side.name]
+                    taken["open", side.name].append(side.open(same_share_per_s))
         for share in SWEEP if sweep else []:
             step(f"C2 ours, open loop at {share:.0%} of saturation")
-            taken[f"sweep {share:.0%}", "ours"].append(ours.open(share * saturation["ours"]))
-    report = _report(taken, seconds, rounds, saturation["ours"], rate_per_s, naive_threads, naive)
+            taken[f"sweep {share:.0%}", "ours"].append(ours.open(share * at_16["ours"]))
+    figures, steps = _figures(taken)
+    headline = {figure.key: figure.ratio for figure in figures if figure.side == "ours"}
+    ratios = Ratios(headline["C3"], headline[f"closed {BUSY}"])
+    method = _method(seconds, rounds, rate_per_s / at_16["ours"], naive, naive_threads)
+    found = {known.name: known.version for known in distributions() if known.name in PACKAGES}
+    report = Report(machine, found, method, at_16["ours"], rate_per_s, figures, steps, ratios)
     if out_json is not None:
         out_json.write_bytes(json.format(json.encode(report), indent=2))
     return report
 
 
-def _warm_up(side: _Side) -> None:
-    tried = replace(side, seconds=min(1.0, side.seconds)).closed(BUSY)
-    if tried.errors == tried.requests:
-        raise BenchError(
-            f"{side.url}: {tried.requests} requests, {tried.non_2xx} answered without 2xx, "
-            f"{tried.transport_errors} broken, {tried.unanswered} unanswered; expected 2xx"
-        )
-
-
 def _in_process(
-    taken: _Taken, decide_once: Callable[[], object], sides: list[_Side], step: Callable[[str], None]
-) -> None:  # fmt: skip
+    taken: _Taken, call: Callable[[], object], sides: list[_Side], step: Callable[[str], None]
+) -> None:
     step("C3 ours, in process")
-    taken["C3", "ours"].append(time_calls(decide_once, sides[0].seconds))
+    taken["C3", "ours"].append(time_calls(call, sides[0].seconds))
     for side in sides[1:]:
         step("C3 naive, predict_proba")
         timed = _output([*side.command, "--time", str(side.seconds)])
-        both = json.decode(timed, type=PredictTimings)
-        taken["C3", "naive"].append(both.frame)
-        taken["C3 from a dict", "naive"].append(both.from_dict)
+        frame, from_dict = json.decode(timed, type=tuple[Timing, Timing])
+        taken["C3", "naive"].append(frame)
+        taken["C3 from a dict", "naive"].append(from_dict)
 
 
 @contextmanager
@@ -271,7 +238,7 @@ def _baseline(seconds: float, threads: int | None) -> Iterator[_Side]:
         command = limit + command
         with running(lambda port: [*command, "--port", str(port)]) as server:
             side = _Side("naive", f"{server.url}/predict", body, seconds, command=command)
-            _warm_up(side)
+            side.closed(BUSY)
             yield side
 
 
@@ -283,66 +250,41 @@ def _output(command: list[str]) -> bytes:
     return done.stdout
 
 
-def _per_s(taken: Timing | LoadResult) -> float:
-    return taken.per_s if isinstance(taken, Timing) else taken.achieved_per_s
+_WHAT: dict[str, tuple[str, Literal["C2", "C3"], str]] = {
+    "C3": ("one at a time, in process", "C3", "p50"),
+    "C3 from a dict": ("the same, DataFrame made from a dict", "C3", "p50"),
+    "closed 1": ("closed loop, 1 connection", "C2", "p50"),
+    f"closed {BUSY}": (f"closed loop, {BUSY} connections", "C2", "per_s"),
+    "open": ("open loop, constant rate", "C2", "p99"),
+}
+_WHAT |= {f"sweep {at:.0%}": (f"open loop, {at:.0%} of saturation", "C2", "p99") for at in SWEEP}
 
 
-_FIGURES: list[tuple[str, str, Literal["C2", "C3"], str]] = [
-    ("C3", "one at a time, in process", "C3", "p50"),
-    ("C3 from a dict", "the same, DataFrame made from a dict", "C3", "p50"),
-    ("closed 1", "closed loop, 1 connection", "C2", "p50"),
-    (f"closed {BUSY}", f"closed loop, {BUSY} connections", "C2", "per_s"),
-    ("open", "open loop, constant rate", "C2", "p99"),
-]
+def _figures(taken: _Taken) -> tuple[list[Figure], list[Figure]]:
+    """The figures with their ratios to the baseline, and the sweep's to its first step."""
+    figures: list[Figure] = []
+    for key in _WHAT:
+        both = [_figure(key, side, taken) for side in _SIDES if taken.get((key, side))]
+        if len(both) == 2:
+            both[0] = replace(both[0], ratio=_ratio(*both))
+        elif key == "C3 from a dict" and both:
+            both[0] = replace(both[0], ratio=_ratio(_figure("C3", "ours", taken), both[0]))
+        figures += both
+    steps = [figure for figure in figures if figure.key.startswith("sweep")]
+    swept = [replace(at, ratio=_ratio(steps[0], at)) for at in steps]
+    return figures[: len(figures) - len(steps)], swept
 
 
-def _report(
-    taken: _Taken, seconds: float, rounds: int, saturation_per_s: float, rate_per_s: float,
-    naive_threads: int | None, naive: bool,
-) -> Report:  # fmt: skip
-    figures = []
-    for key, name, clock, ratio_of in _FIGURES:
-        for side in ("ours", "naive"):
-            if taken[key, side]:
-                figures.append(_figure(name, side, clock, ratio_of, taken[key, side]))
-    by = {(figure.name, figure.side): figure for figure in figures}
-    for index, figure in enumerate(figures):
-        naive_own = by.get((figure.name, "naive"))
-        if figure.side == "ours" and naive_own is not None:
-            figures[index] = replace(figure, ratio=_ratio(figure, naive_own))
-        elif figure.name == _FIGURES[1][1]:
-            figures[index] = replace(figure, ratio=_ratio(by[_FIGURES[0][1], "ours"], figure))
-    found = {figure.name: figure.ratio for figure in figures if figure.side == "ours"}
-    steps = [
-        _figure(f"open loop, {share:.0%} of saturation", "ours", "C2", "p99", taken[key])
-        for share in SWEEP
-        if taken[key := (f"sweep {share:.0%}", "ours")]
-    ]
-    return Report(
-        machine=_machine(),
-        versions=_versions(),
-        method=_method(seconds, rounds, rate_per_s / saturation_per_s, naive_threads, naive),
-        saturation_per_s=saturation_per_s,
-        rate_per_s=rate_per_s,
-        figures=figures,
-        sweep=[replace(at, ratio=_ratio(steps[0], at)) for at in steps],
-        ratios=Ratios(found.get(_FIGURES[0][1]), found.get(_FIGURES[3][1])),
-    )
-
-
-def _figure(
-    name: str, side: Literal["ours", "naive"], clock: Literal["C2", "C3"], ratio_of: str,
-    rounds: list[Timing | LoadResult],
-) -> Figure:  # fmt: skip
-    rates = [_per_s(taken) for taken in rounds]
-    waits = [taken.latency for taken in rounds if taken.latency is not None]
-    fields = Latency.__struct_fields__
-    middle = {field: median(getattr(wait, field) for wait in waits) for field in fields if waits}
+def _figure(key: str, side: Literal["ours", "naive"], taken: _Taken) -> Figure:
+    rounds, (name, clock, ratio_of) = taken[key, side], _WHAT[key]
+    waits = [once.latency for once in rounds if once.latency is not None]
+    fields = Latency.__struct_fields__ if waits else ()
+    middle = {at: median(getattr(wait, at) for wait in waits) for at in fields}
     return Figure(
-        name=name, side=side, clock=clock,
-        per_s=median(rates), per_s_low=min(rates), per_s_high=max(rates),
-        latency=convert({**middle, "count": int(middle["count"])}, Latency) if waits else None,
-        errors=sum(taken.errors for taken in rounds if isinstance(taken, LoadResult)),
+        key=key, name=name, side=side, clock=clock,
+        per_s=median(once.per_s for once in rounds),
+        latency=Latency(**{**middle, "count": int(middle["count"])}) if waits else None,
+        errors=sum(once.errors for once in rounds if isinstance(once, LoadResult)),
         ratio=None, ratio_of=ratio_of, rounds=rounds,
     )  # fmt: skip
 
@@ -358,44 +300,29 @@ def _ratio(better: Figure, worse: Figure) -> float | None:
 
 
 def _machine() -> Machine:
-    cpu = platform.processor() or platform.machine()
     facts = Path("/proc/cpuinfo")
-    if facts.exists():
-        names = [line for line in facts.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].partition(":")[2].strip() if names else cpu
-    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return Machine(
-        cpu, os.cpu_count() or 1, round(memory_gb, 1), platform.release(),
-        platform.python_version(), os.getloadavg()[0],
-    )  # fmt: skip
+    cpus = re.findall(r"model name\s*: (.*)", facts.read_text()) if facts.exists() else []
+    memory_gb = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+    cpu, kernel = (*cpus, platform.machine())[0], f"{platform.system()} {platform.release()}"
+    cores, python = os.cpu_count() or 1, platform.python_version()
+    return Machine(cpu, cores, memory_gb, kernel, python, os.getloadavg()[0])
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
-
-
-def _method(
-    seconds: float, rounds: int, used: float, naive_threads: int | None, naive: bool
-) -> str:  # fmt: skip
-    threads = naive_threads or os.environ.get("OMP_NUM_THREADS")
+def _method(seconds: float, rounds: int, used: float, naive: bool, threads: int | None) -> str:
+    limit = threads or os.environ.get("OMP_NUM_THREADS")
     ours = (
         f"Every measurement lasts {seconds:g} s after a warm-up; {rounds} rounds in turns, medians "
         "shown, the range of the rounds beside them. C3: perf_counter_ns around each call, garbage "
         "collector on. C2: POST over loopback keep-alive connections from a process of its own; "
         f"open loop: constant rate at {used:.0%} of the throughput at {BUSY} connections, at most "
         f"{OPEN} connections, latency counted from the moment a request was due. "
-        "Percentiles by hdrhistogram, 3 digits. Nothing is pinned to a core. The load average is "
-        "read at the end and includes the benchmark itself. A ratio is withheld when either side "
-        "had errors. "
+        "Percentiles by hdrhistogram, 3 digits. Nothing is pinned to a core. The load average was "
+        "read before the start. A ratio is withheld when either side had errors. "
     )
     return ours + (
         "Baseline: FastAPI, a pandas DataFrame per request, scikit-learn pipeline with 200 trees, "
         "nothing stored, one worker; OpenMP threads "
-        f"{f'limited to {threads}' if threads else 'as they come, which a busy machine slows'}; "
+        f"{f'limited to {limit}' if limit else 'as they come, which a busy machine slows'}; "
         "its open loop runs at the same share of its own throughput."
         if naive
         else "No baseline was measured."
@@ -406,12 +333,11 @@ def render(report: Report) -> Group:
     """The report as tables for people: every figure with its clock and its ratio."""
     where, ratios = report.machine, report.ratios
     heading = (
-        f"{where.cpu}, {where.cores} cores, {where.memory_gb:g} GB, Linux {where.kernel}, "
+        f"{where.cpu}, {where.cores} cores, {where.memory_gb:g} GB, {where.kernel}, "
         f"Python {where.python}, load average {where.load_average_1min:.1f}"
     )
     parts: list[Table | str] = [heading, _table("Decision time", report.figures, "x naive")]
-    if report.sweep:
-        parts.append(_table("Load and waiting", report.sweep, "p99 x first"))
+    parts += [_table("Load and waiting", report.sweep, "p99 x first")] if report.sweep else []
     parts.append(
         f"C3 against the baseline's predict_proba: {_times(ratios.c3_over_naive_predict_proba)}; "
         f"C2 throughput at {BUSY} connections: {_times(ratios.c2_throughput_over_naive)}"
@@ -421,17 +347,15 @@ def render(report: Report) -> Group:
 
 def _table(title: str, figures: list[Figure], ratio_title: str) -> Table:
     table = Table(title=title)
-    for column in ("clock", "what", "side"):
-        table.add_column(column)
-    for column in ("per s", "low-high", "p50 us", "p99 us", "p99.9 us", "max us", "errors"):
-        table.add_column(column, justify="right")
-    table.add_column(ratio_title, justify="right")
+    numbers = ("per s", "low-high", "p50 us", "p99 us", "p99.9 us", "max us", "errors")
+    for column in ("clock", "what", "side", *numbers, ratio_title):
+        table.add_column(column, justify="right" if column in numbers else "left")
     for figure in figures:
-        wait = figure.latency
+        wait, rates = figure.latency, [once.per_s for once in figure.rounds]
         waits = [wait.p50_us, wait.p99_us, wait.p99_9_us, wait.max_us] if wait else []
         table.add_row(
             figure.clock, figure.name, figure.side, f"{figure.per_s:,.0f}",
-            f"{figure.per_s_low:,.0f}-{figure.per_s_high:,.0f}",
+            f"{min(rates):,.0f}-{max(rates):,.0f}",
             *([f"{us:,.0f}" if us >= 100 else f"{us:.1f}" for us in waits] or ["-"] * 4),
             f"{figure.errors:,}",
             "-" if figure.ratio is None else f"{_times(figure.ratio)} {figure.ratio_of}",
@@ -445,43 +369,31 @@ def _times(ratio: float | None) -> str:
     return f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.2g} x"
 
 
-@contextmanager
-def bar(console: Console) -> Iterator[Step]:
-    """A progress bar that takes the steps of `bench`."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task("")
-        yield lambda what, done, total: shown.update(
-            task, description=what, completed=done, total=total
-        )
-
-
 def run(
-    console: Console,
-    *,
-    decide_once: Callable[[], object],
-    server_command: Callable[[int, str], Sequence[str]],
-    url: str | None,
-    body: bytes,
-    naive: bool,
-    rate: float | None,
-    sweep: bool,
-    seconds: float,
-    out_json: Path | None,
+    console: Console, *, decide_once: Callable[[], object], body: bytes,
+    server_command: Callable[[int, str], Sequence[str]], url: str | None, naive: bool,
+    rate: float | None, sweep: bool, seconds: float, out_json: Path | None,
     naive_threads: int | None = None,
-) -> Report:
+) -> Report:  # fmt: skip
     """Measure with a progress bar and print the tables.
 
-    The server started writes to a ledger of its own, removed afterwards, on the disk where the
-    real one is kept by default; a temporary folder may be in memory, where durability costs nothing.
+    The server started keeps its ledger beside the default one while it runs: a temporary folder
+    may be in memory, where durability costs nothing.
     """
     HOME.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=HOME) as folder, bar(console) as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with (
+        TemporaryDirectory(dir=HOME) as folder,
+        Progress(*columns, console=console, transient=True) as bar,
+    ):
+        task = bar.add_task("")
         ledger = f"sqlite:///{Path(folder).resolve() / 'ledger.db'}"
         report = bench(
             decide_once, body, server_command=lambda port: server_command(port, ledger), url=url,
             naive=naive, naive_threads=naive_threads, rate=rate, sweep=sweep, seconds=seconds,
-            out_json=out_json, progress=progress,
+            out_json=out_json, progress=lambda what, done, total: bar.update(
+                task, description=what, completed=done, total=total
+            ),
         )  # fmt: skip
     console.print(render(report))
     return report

@@ -67,6 +67,11 @@ class LoadResult(Struct, frozen=True, tag=True):
     latency: Latency | None
     lag: Latency | None
 
+    @property
+    def per_s(self) -> float:
+        """The throughput, under the name it shares with timings in process."""
+        return self.achieved_per_s
+
 
 class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     """What to send where; closed loop when there is no rate. Bounded in time and in number."""

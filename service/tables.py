@@ -78,8 +78,8 @@ def decision_table(decision: dict[str, Any], c2_ms: float) -> Group:
     rows.append(
         (
             "产品 products",
-            f"{decision['eligible_products']} fit, {len(decision['refused'])} do not, each with the "
-            "condition that failed",
+            f"{decision['eligible_products']} fit, {len(decision['refused'])} do not, "
+            "each with the condition that failed",
         )
     )
     rows.append(
@@ -99,15 +99,15 @@ def decision_table(decision: dict[str, Any], c2_ms: float) -> Group:
 
 def _offers(offers: list[dict[str, Any]]) -> Table:
     table = Table(title="报价 offers, cheapest first", title_justify="left", padding=(0, 1))
-    for column in ("机构 institution", "产品 product", "yuan", "annual rate", "months", "until"):
-        table.add_column(column)
+    for column in ("产品 product", "金额 yuan", "年利率 rate", "月 months", "有效至 until"):
+        table.add_column(column, justify="left" if column[0] == "产" else "right")
     for offer in offers[:3]:
         table.add_row(
-            f"{offer['institution_name_zh']}\n{offer['institution_name_en']}",
-            f"{offer['product_name_zh']}\n{offer['product_name_en']}",
+            f"{offer['institution_name_zh']} {offer['product_name_zh']}\n"
+            f"{offer['institution_name_en']}: {offer['product_name_en']}",
             f"{offer['amount_yuan']:,.0f}",
             f"{offer['annual_rate']:.2%}",
             str(offer["tenor_months"]),
-            str(offer["valid_until"]),
+            str(offer["valid_until"])[5:],
         )
     return table

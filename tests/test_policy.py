@@ -1,6 +1,8 @@
+import tomllib
 from datetime import date
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +81,24 @@ def test_a_cap_lowers_the_limit_not_the_verdict() -> None:
         5e5,
         "P-TAX-ARREARS",
     )
+
+
+CASES = tomllib.loads((Path(__file__).parent / "cases" / "policy.toml").read_text())["case"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["title"])
+def test_case(policy: Policy, case: dict[str, Any]) -> None:
+    missing = {f.name: nan if f.kind == "number" else None for f in FEATURES}
+    changes = {
+        name: missing[name] if value == "missing" else value for name, value in case["with"].items()
+    }
+    outcome = policy.evaluate(facts(**changes))
+    assert [r.code for r in outcome.results if r.result == "hit"] == case["hits"]
+    assert outcome.verdict == case["verdict"]
+
+
+def test_every_rule_is_hit_by_a_case(policy: Policy) -> None:
+    assert {code for case in CASES for code in case["hits"]} == set(policy.rules)
 
 
 def test_the_strictest_verdict_wins() -> None:
