@@ -55,9 +55,9 @@ def strongest(
     as_of: Mapping[str, date],
 ) -> list[Reason]:
     """The reasons that move the score most, either way, at most four, one a group."""
-    ranked = sorted([(-abs(point), i) for i, point in enumerate(points)])
-    ranked = [(points[i], i) for _, i in ranked]
-    return _distinct(ranked, columns, positions, values, as_of)
+    sizes = [abs(point) for point in points]
+    order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
+    return _distinct([(points[i], i) for i in order[:24]], columns, positions, values, as_of)
 
 
 def _distinct(

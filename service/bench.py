@@ -2,8 +2,8 @@
 
 C3 (engine) runs from the credit file in memory to the decision in memory; C2 (decide) from the
 request being due to the reply in hand, record durable. Ours and the baseline take turns in rounds,
-so drift of the machine cancels; every round is kept. The baseline and the load run in processes of
-their own: neither scikit-learn nor the load generator shares an interpreter with what is measured.
+so drift of the machine cancels; every round is kept. The baseline and the load generator run in
+processes of their own.
 """
 
 import os
@@ -34,7 +34,7 @@ from service.process import running
 from service.settings import HOME
 
 PATH = "/v1/decisions"
-BUSY, OPEN, MAX_CALLS = 16, 64, 2_000_000
+BUSY, OPEN, MAX_CALLS, UNSTEADY = 16, 64, 2_000_000, 3
 SWEEP = [tenths / 10 for tenths in range(1, 10)]
 PACKAGES = {
     "uvicorn", "uvloop", "httptools", "fastapi", "pydantic", "msgspec", "apsw", "hdrhistogram",
@@ -70,7 +70,8 @@ class Figure(Struct, frozen=True, kw_only=True):
     """One measured thing: medians of the rounds, and every round.
 
     `ratio` says how many times better ours is than the baseline by `ratio_of`; for a sweep, p99
-    over that of its first step. It is null without a counterpart or when either side had errors.
+    over that of its first step. Null without a counterpart, or when either side had errors or its
+    rounds differed more than threefold: then the machine was measured, not the code.
     """
 
     key: str
@@ -116,9 +117,8 @@ class _Side(Struct, frozen=True):
     command: list[str] = []  # of service.naive
 
     def closed(self, concurrency: int) -> LoadResult:
-        return closed_loop(
-            self.url, [self.body], concurrency, self.seconds, allow_remote=self.allow_remote
-        )
+        more = self.allow_remote
+        return closed_loop(self.url, [self.body], concurrency, self.seconds, allow_remote=more)
 
     def open(self, rate_per_s: float) -> LoadResult:
         rate_per_s, more = max(rate_per_s, 1.5 / self.seconds), self.allow_remote
@@ -290,13 +290,19 @@ def _figure(key: str, side: Literal["ours", "naive"], taken: _Taken) -> Figure:
 
 
 def _ratio(better: Figure, worse: Figure) -> float | None:
-    """How many times better the first is; null when either had errors or saw nothing."""
-    if better.errors or worse.errors or better.latency is None or worse.latency is None:
-        return None
-    if better.ratio_of == "per_s":
-        return better.per_s / worse.per_s if worse.per_s else None
-    field = f"{better.ratio_of}_us"
-    return float(getattr(worse.latency, field) / getattr(better.latency, field))
+    """How many times better the first is; null when either had errors or was unsteady."""
+    for figure in (better, worse):
+        rounds = [_value(once, better.ratio_of) for once in figure.rounds]
+        if figure.errors or not 0 < max(rounds) <= UNSTEADY * min(rounds):
+            return None
+    over, under = _value(better, better.ratio_of), _value(worse, better.ratio_of)
+    return over / under if better.ratio_of == "per_s" else under / over
+
+
+def _value(seen: Figure | Timing | LoadResult, of: str) -> float:
+    if of == "per_s":
+        return seen.per_s
+    return float(getattr(seen.latency, f"{of}_us")) if seen.latency else 0.0
 
 
 def _machine() -> Machine:
@@ -304,8 +310,8 @@ def _machine() -> Machine:
     cpus = re.findall(r"model name\s*: (.*)", facts.read_text()) if facts.exists() else []
     memory_gb = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
     cpu, kernel = (*cpus, platform.machine())[0], f"{platform.system()} {platform.release()}"
-    cores, python = os.cpu_count() or 1, platform.python_version()
-    return Machine(cpu, cores, memory_gb, kernel, python, os.getloadavg()[0])
+    python, busy = platform.python_version(), os.getloadavg()[0]
+    return Machine(cpu, os.cpu_count() or 1, memory_gb, kernel, python, busy)
 
 
 def _method(seconds: float, rounds: int, used: float, naive: bool, threads: int | None) -> str:
@@ -317,7 +323,7 @@ def _method(seconds: float, rounds: int, used: float, naive: bool, threads: int 
         f"open loop: constant rate at {used:.0%} of the throughput at {BUSY} connections, at most "
         f"{OPEN} connections, latency counted from the moment a request was due. "
         "Percentiles by hdrhistogram, 3 digits. Nothing is pinned to a core. The load average was "
-        "read before the start. A ratio is withheld when either side had errors. "
+        "read before the start. Ratios are withheld on errors or unsteady rounds. "
     )
     return ours + (
         "Baseline: FastAPI, a pandas DataFrame per request, scikit-learn pipeline with 200 trees, "
@@ -338,11 +344,9 @@ def render(report: Report) -> Group:
     )
     parts: list[Table | str] = [heading, _table("Decision time", report.figures, "x naive")]
     parts += [_table("Load and waiting", report.sweep, "p99 x first")] if report.sweep else []
-    parts.append(
-        f"C3 against the baseline's predict_proba: {_times(ratios.c3_over_naive_predict_proba)}; "
-        f"C2 throughput at {BUSY} connections: {_times(ratios.c2_throughput_over_naive)}"
-    )
-    return Group(*parts, report.method)
+    c3, c2 = ratios.c3_over_naive_predict_proba, ratios.c2_throughput_over_naive
+    headline = f"C3: {_times(c3)} naive predict_proba; C2 throughput at {BUSY}: {_times(c2)} naive"
+    return Group(*parts, headline, report.method)
 
 
 def _table(title: str, figures: list[Figure], ratio_title: str) -> Table:
@@ -364,9 +368,8 @@ def _table(title: str, figures: list[Figure], ratio_title: str) -> Table:
 
 
 def _times(ratio: float | None) -> str:
-    if ratio is None:
-        return "withheld or not measured"
-    return f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.2g} x"
+    number = "" if ratio is None else f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.2g} x"
+    return number or "withheld or not measured"
 
 
 def run(
@@ -382,10 +385,8 @@ def run(
     """
     HOME.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with (
-        TemporaryDirectory(dir=HOME) as folder,
-        Progress(*columns, console=console, transient=True) as bar,
-    ):
+    shown = Progress(*columns, console=console, transient=True)
+    with TemporaryDirectory(dir=HOME) as folder, shown as bar:
         task = bar.add_task("")
         ledger = f"sqlite:///{Path(folder).resolve() / 'ledger.db'}"
         report = bench(

@@ -147,8 +147,9 @@ def decide(
         limit_yuan=lend.limit_yuan,
         lpr=lpr_1y(credit_file.as_of),
         as_of=credit_file.as_of,
+        keep=MOST_OFFERS,
     )
-    lend = within_products(lend, matched.offers)
+    lend = within_products(lend, matched.most_yuan)
     verdict = strictest(policy.verdict, "approve" if matched.offers else "refer")
 
     t5 = tick()
@@ -166,8 +167,8 @@ def decide(
             engine, verdict, assessment, policy.results, lend, values, as_of, application
         ),
         assessment=assessment,
-        eligible_products=len(matched.offers),
-        offers=[] if declined else best(matched.offers),
+        eligible_products=matched.eligible,
+        offers=[] if declined else matched.offers,
         refused=matched.refused,
         rules=policy.results,
         portrait=named([None if value != value else value for value in values]),
@@ -205,23 +206,11 @@ def dates(credit_file: CreditFile) -> dict[str, date]:
     return found
 
 
-def within_products(lend: limits.Limit, offers: Sequence[Offer]) -> limits.Limit:
-    """The limit no larger than what some product offers; zero when none does."""
-    most = max([offer.amount_yuan for offer in offers], default=0.0)
-    if most >= lend.limit_yuan:
+def within_products(lend: limits.Limit, most_yuan: float) -> limits.Limit:
+    """The limit no larger than what some product lends; zero when none fits."""
+    if most_yuan >= lend.limit_yuan:
         return lend
-    return limits.smallest({**lend.caps, "product": most})
-
-
-def best(offers: list[Offer]) -> list[Offer]:
-    """The ten cheapest offers; the last gives way to the cheapest that lends the most."""
-    if len(offers) <= MOST_OFFERS:
-        return offers
-    cheapest = offers[:MOST_OFFERS]
-    most = max([offer.amount_yuan for offer in offers])
-    if all(offer.amount_yuan < most for offer in cheapest):
-        cheapest[-1] = next(offer for offer in offers if offer.amount_yuan == most)
-    return cheapest
+    return limits.smallest({**lend.caps, "product": most_yuan})
 
 
 def principal_reasons(

@@ -233,7 +233,8 @@ class _Run:
             self.loop.add_signal_handler(signal.SIGALRM, self.ring)
             self.ring()
         else:
-            self.loop.call_later(self.plan.seconds, self.settle)
+            # the loop's own clock runs in whole milliseconds: never before end_ns
+            self.loop.call_later(self.plan.seconds + 0.01, self.settle)
             for connection in list(self.free):
                 del self.free[connection]
                 self.idle(connection)

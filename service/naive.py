@@ -42,8 +42,8 @@ def table() -> tuple[pd.DataFrame, Any]:
     return frame, target
 
 
-def fit(path: Path) -> None:
-    """Train the pipeline on the made-up table (all 200 trees) and write it with joblib."""
+def fit(path: Path, trees: int = TREES) -> None:
+    """Train the pipeline on the made-up table (no early stop: all trees) and write it by joblib."""
     frame, target = table()
     columns = ColumnTransformer(
         [
@@ -51,8 +51,10 @@ def fit(path: Path) -> None:
             ("letters", OneHotEncoder(handle_unknown="ignore", sparse_output=False), LETTERS),
         ]
     )
-    trees = HistGradientBoostingClassifier(max_iter=TREES, early_stopping=False, random_state=SEED)
-    joblib.dump(Pipeline([("columns", columns), ("trees", trees)]).fit(frame, target), path)
+    boosting = HistGradientBoostingClassifier(
+        max_iter=trees, early_stopping=False, random_state=SEED
+    )
+    joblib.dump(Pipeline([("columns", columns), ("trees", boosting)]).fit(frame, target), path)
 
 
 def example() -> Flat:

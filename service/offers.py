@@ -44,10 +44,16 @@ class Offer(Struct, frozen=True, gc=False):
 
 
 class Matched(Struct, frozen=True):
-    """Offers, cheapest first, and one refusal for every other product, in catalogue order."""
+    """Offers, cheapest first, and one refusal for every product that does not fit.
+
+    Refusals are in catalogue order. `eligible` counts the products that fit, offered or not;
+    `most_yuan` is the largest amount any of them lends.
+    """
 
     offers: list[Offer]
     refused: list[Refusal]
+    eligible: int
+    most_yuan: float
 
 
 def match(
@@ -63,6 +69,7 @@ def match(
     limit_yuan: float,
     lpr: float,
     as_of: date,
+    keep: int | None = None,
 ) -> Matched:
     """Evaluate every product for one application.
 
@@ -70,7 +77,8 @@ def match(
     is the one-year rate as a share a year. An offer is the smallest of the amount asked for, the
     limit, the product's maximum and its multiples of tax and sales, rounded down to whole thousands
     of yuan. Offers are sorted by annual rate, then institution and product code; commission plays
-    no part. Raises ValueError for a grade that is not one of GRADES.
+    no part. With `keep`, only the cheapest are made into offers, and always one that lends the
+    most. Raises ValueError for a grade that is not one of GRADES.
     """
     eligibility = catalogue.eligibility(feature_index)
     facts: list[Any] = [*values, purpose, tenor_months, grade, None]
@@ -78,9 +86,8 @@ def match(
     tax = -inf if tax is None or tax != tax else tax
     sales = -inf if sales is None or sales != sales else sales
     asked = min(amount_yuan, limit_yuan)
-    valid_until = {days: as_of + span for days, span in catalogue.valid_days}
     terms, refusal_of = catalogue.terms(grade, tenor_months, lpr), eligibility.refusal_of
-    ranked: list[Offer | None] = [None] * len(terms)
+    lends: list[tuple[int, float, int]] = []
     refused: list[Refusal] = []
     for at, failed in enumerate(eligibility.failed(facts, sources)):
         if failed:
@@ -97,8 +104,7 @@ def match(
             else:
                 refused.append(Refusal(code, feature, required, seen, abs(bound - seen)))
             continue
-        (rank, least, most, multiple, share, rate, interest, days, tenor, repayment,
-         code, institution, name_zh, name_en, whose_zh, whose_en) = terms[at]  # fmt: skip
+        rank, least, most, multiple, share, code = *terms[at][:5], terms[at][10]
         lent = asked if asked < most else most
         if multiple is not None and (cap := multiple * tax + HALF_FEN_YUAN) < lent:
             lent = cap
@@ -106,11 +112,7 @@ def match(
             lent = cap
         lent -= lent % ROUNDING_YUAN
         if lent >= least:
-            interest_yuan = int(lent * interest * 100.0 + 0.5) / 100.0
-            ranked[rank] = Offer(
-                code, institution, name_zh, name_en, whose_zh, whose_en,
-                lent, rate, tenor, repayment, interest_yuan, valid_until[days],
-            )  # fmt: skip
+            lends.append((rank, lent, at))
         elif lent == lent:
             required, seen = refusal_of[at * FIELD_BITS][4], max(lent, 0.0)
             refused.append(Refusal(code, "amount", required, seen, least - seen))
@@ -118,7 +120,30 @@ def match(
             silent_tax = multiple is not None and tax == -inf
             feature = "tax_paid_12m_yuan" if silent_tax else "sales_12m_yuan"
             refused.append(Refusal(code, feature, "known"))
-    return Matched([offer for offer in ranked if offer is not None], refused)
+    lends.sort()
+    most_yuan = max([lent for _, lent, _ in lends], default=0.0)
+    offers = [_offer(terms[at], lent, as_of) for _, lent, at in _best(lends, most_yuan, keep)]
+    return Matched(offers, refused, len(lends), most_yuan)
+
+
+def _best(
+    lends: list[tuple[int, float, int]], most_yuan: float, keep: int | None
+) -> list[tuple[int, float, int]]:
+    """The cheapest; the last of them gives way to the cheapest that lends the most."""
+    if keep is None or len(lends) <= keep:
+        return lends
+    kept = lends[:keep]
+    if all(lent < most_yuan for _, lent, _ in kept):
+        kept[-1] = next(one for one in lends if one[1] == most_yuan)
+    return kept
+
+
+def _offer(terms: "_Terms", lent: float, as_of: date) -> Offer:
+    rate, interest, days, tenor, repayment, code, institution = terms[5:12]
+    return Offer(
+        code, institution, *terms[12:], lent, rate, tenor, repayment,
+        int(lent * interest * 100.0 + 0.5) / 100.0, as_of + timedelta(days=days),
+    )  # fmt: skip
 
 
 def total_interest(rate: float, months: int, repayment: str) -> float:
@@ -151,8 +176,6 @@ class Catalogue:
         institutions, self.products = read(stored)
         self.version = sha256(stored)[:16]
         self.institutions = {institution.code: institution for institution in institutions}
-        days = sorted({product.valid_days for product in self.products})
-        self.valid_days = [(n, timedelta(days=n)) for n in days]
         self._eligibility: Eligibility | None = None
         self._terms: dict[tuple[str, int, float], list[_Terms]] = {}
 

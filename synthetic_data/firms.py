@@ -144,18 +144,21 @@ def draw(parameters: Parameters, seed: int, block: int, n: int = BLOCK_FIRMS) ->
     """The firms of a block, `n` of them (fewer than a block only for a story)."""
     p = parameters.firms
     luck = _Luck(generator(seed, block, Subject.FIRMS), n)
-    traits = _traits(parameters, luck)
-    habits = _habits(p, traits, luck)
+    care = luck.z()
+    traits = _traits(parameters, care, luck)
+    habits = _habits(p, traits, care, luck)
     papers = _papers(parameters, traits, luck, block * BLOCK_FIRMS)
     return Firms(block * BLOCK_FIRMS, traits, habits, papers)
 
 
-def _traits(parameters: Parameters, luck: _Luck) -> Traits:
+def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
     p = parameters.firms
     sector = choose(p.sector_weights, luck.u())
     start = month_index(parameters.world.first_month) - parameters.world.burn_in_months
     mill = luck.u() < p.mill_share
     yearly = _truncated(p, luck.u())
+    rho = p.buffer_care_correlation
+    thrift = rho * care + np.sqrt(1.0 - rho**2) * luck.z()
     borrows, line = luck.u() < p.borrower_share, luck.u() < p.line_share
     return Traits(
         sector=sector,
@@ -171,7 +174,7 @@ def _traits(parameters: Parameters, luck: _Luck) -> Traits:
         collection=around(p.collection_median, p.collection_logit_sd, luck.z()),
         volatility=p.volatility_median * np.exp(p.volatility_log_sd * luck.z()),
         exposure=np.exp(p.shock_exposure_log_sd * luck.z()),
-        buffer_months=p.buffer_median_months * np.exp(p.buffer_log_sd * luck.z()),
+        buffer_months=p.buffer_median_months * np.exp(p.buffer_log_sd * thrift),
         other_debt_months=np.where(
             borrows, p.other_debt_median_months * np.exp(p.other_debt_log_sd * luck.z()), 0.0
         ),
@@ -182,7 +185,7 @@ def _traits(parameters: Parameters, luck: _Luck) -> Traits:
     )
 
 
-def _habits(p: FirmsParameters, traits: Traits, luck: _Luck) -> Habits:
+def _habits(p: FirmsParameters, traits: Traits, care: Floats, luck: _Luck) -> Habits:
     kwh = _by_sector(p.kwh_per_1000_yuan_by_sector, p)[traits.sector] / 1000.0
     return Habits(
         kwh_per_yuan=kwh * np.exp(p.kwh_log_sd * luck.z()),
@@ -197,7 +200,7 @@ def _habits(p: FirmsParameters, traits: Traits, luck: _Luck) -> Habits:
         top_supplier_share=around(
             p.top_supplier_share_median, p.top_buyer_share_logit_sd, luck.z()
         ),
-        punctual=p.punctual_sd * luck.z(),
+        punctual=p.punctual_sd * care,
     )
 
 

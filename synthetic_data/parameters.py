@@ -87,6 +87,7 @@ class FirmsParameters:
     shock_exposure_log_sd: float
     buffer_median_months: float
     buffer_log_sd: float
+    buffer_care_correlation: float
     borrower_share: float
     other_debt_median_months: float
     other_debt_log_sd: float

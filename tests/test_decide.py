@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from model.credit_file import DishonestListing, Tax
 from service.application import Request, parse
-from service.decide import MOST_OFFERS, Decision, Engine, best
+from service.decide import MOST_OFFERS, Decision, Engine
 from service.policy import SEVERITY
 
 Decide = Callable[[Request], Decision]
@@ -152,11 +152,3 @@ def test_a_listing_that_was_removed_no_longer_declines(decided: Decide, healthy:
     old = DishonestListing(listed=date(2015, 1, 1), removed=date(2017, 1, 1))
     file = replace(healthy.credit_file, courts=replace(courts, dishonest_listings=[old]))
     assert decided(replace(healthy, credit_file=file)).verdict == "approve"
-
-
-def test_the_largest_offer_is_always_among_the_best(told: dict[str, Decision]) -> None:
-    offers = told["young-shop"].offers
-    small = [replace(offers[0], amount_yuan=1_000.0) for _ in range(MOST_OFFERS + 5)]
-    large = replace(offers[0], amount_yuan=9_000.0)
-    assert best([*small, large])[-1] == large
-    assert len(best([*small, large])) == MOST_OFFERS

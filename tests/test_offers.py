@@ -321,3 +321,13 @@ def test_the_version_follows_the_content(tmp_path: Path) -> None:
 def test_an_unbounded_limit_is_no_offer_above_the_request() -> None:
     most = max(offer.amount_yuan for offer in matched(SOUND, limit_yuan=inf).offers)
     assert most == APPLICATION["amount_yuan"]
+
+
+def test_of_many_offers_the_cheapest_are_kept_and_one_that_lends_the_most() -> None:
+    every = matched(SOUND, limit_yuan=1e9, amount_yuan=1e9)
+    few = matched(SOUND, limit_yuan=1e9, amount_yuan=1e9, keep=3)
+    assert few.eligible == every.eligible == len(every.offers) > 3
+    assert few.offers[:2] == every.offers[:2]
+    most = max(offer.amount_yuan for offer in every.offers)
+    assert few.most_yuan == most == max(offer.amount_yuan for offer in few.offers)
+    assert few.refused == every.refused
