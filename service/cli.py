@@ -184,6 +184,7 @@ def bench(
         url=url,
         body=body,
         naive=naive,
+        naive_threads=1,  # several spin against each other when the machine is busy
         rate=rate,
         sweep=sweep,
         seconds=seconds,

@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS record (
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 _COLUMNS = "seq, decision_id, request, decision, prev_hash, hash"
+_ROW = "(?, ?, ?, ?, ?, ?)"
 
 
 class LedgerError(Exception):
@@ -217,31 +218,52 @@ class Ledger:
     def _commit(self, batch: list[_Waiting]) -> _Settled:
         """Insert a batch as one durable transaction; raises apsw.Error when it cannot."""
         writer = self._writer
-        settled: _Settled = []
-        seq, prev_hash = self._head
         writer.execute("BEGIN IMMEDIATE")
         if not batch:
             writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        for future, decision_id, request, decision in batch:
-            own = chained(prev_hash, decision_id, request, decision)
-            try:
-                writer.execute(
-                    f"INSERT INTO record ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-                    (seq + 1, decision_id, request, decision, prev_hash, own),
-                )
-            except apsw.ConstraintError:
-                refusal = DuplicateDecision(f"{decision_id!r} is already in the ledger")
-                settled.append((future, refusal))
-                continue
-            seq += 1
-            settled.append((future, Receipt(seq, prev_hash.hex(), own.hex())))
-            prev_hash = own
+        try:
+            settled, head = self._insert(batch)
+        except apsw.ConstraintError:  # nothing of the statement was kept: one record at a time
+            settled, head = self._insert_one_by_one(batch)
         writer.execute("COMMIT")
         self.commits += 1
-        self._head = (seq, prev_hash)
+        self._head = head
         if self._wal_pages > WAL_PAGES_MOST:
             writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         return settled
+
+    def _insert(self, batch: list[_Waiting]) -> tuple[_Settled, tuple[int, bytes]]:
+        """All records of a batch in one statement.
+
+        One statement gives the interpreter lock away once, not once a record: taking it back from
+        a busy event loop can cost milliseconds.
+        """
+        seq, prev_hash = self._head
+        settled: _Settled = []
+        values: list[Any] = []
+        for future, decision_id, request, decision in batch:
+            seq += 1
+            own = chained(prev_hash, decision_id, request, decision)
+            values += (seq, decision_id, request, decision, prev_hash, own)
+            settled.append((future, Receipt(seq, prev_hash.hex(), own.hex())))
+            prev_hash = own
+        if batch:
+            rows = ",".join([_ROW] * len(batch))
+            self._writer.execute(f"INSERT INTO record ({_COLUMNS}) VALUES {rows}", values)
+        return settled, (seq, prev_hash)
+
+    def _insert_one_by_one(self, batch: list[_Waiting]) -> tuple[_Settled, tuple[int, bytes]]:
+        """The batch without the records whose decision_id is already there."""
+        before, settled = self._head, []
+        for item in batch:
+            try:
+                one, self._head = self._insert([item])
+                settled += one
+            except apsw.ConstraintError:
+                refusal = DuplicateDecision(f"{item.decision_id!r} is already in the ledger")
+                settled.append((item.future, refusal))
+        head, self._head = self._head, before
+        return settled, head
 
     def _failed(self, error: apsw.Error) -> LedgerUnavailable:
         """Forget a batch that could not be committed; the head is read again from the file."""

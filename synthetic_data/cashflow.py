@@ -314,7 +314,8 @@ def _pay(
     tax_paid = np.minimum(tax_due, liquid)
     liquid = liquid - tax_paid
     social_due = social + state.social_arrears_yuan
-    social_paid = np.where(liquid >= social_due, social_due, 0.0)
+    spare = liquid - c.social_reserve_months * state.scale_yuan
+    social_paid = np.where(spare >= social_due, social_due, 0.0)
     behind = social_due > social_paid
 
     net = net - operating_paid - service_paid - tax_paid - social_paid

@@ -159,6 +159,7 @@ class CashflowParameters:
     interest_other_annual: float
     recall_months: int
     owner_draw: float
+    social_reserve_months: float
     social_rate: float
     social_base_share: float
     loan_sunk_share: float

@@ -116,11 +116,11 @@ def observe(
 
 
 def _strained(state: State, p: TracesParameters) -> Floats:
-    """1 where something is unpaid or the money is nearly gone."""
+    """0 at ease, 1 where something is unpaid or the money is gone, between as it runs out."""
     free = state.cash_yuan + state.line_yuan - state.line_drawn_yuan
     owing = state.unpaid_bills_yuan + state.tax_arrears_yuan + state.overdue_yuan
-    short = free < p.strain_buffer_months * state.scale_yuan
-    return ((owing > 0.0) | short).astype(np.float64)
+    short = 1.0 - free / (p.strain_buffer_months * state.scale_yuan)
+    return np.where(owing > 0.0, 1.0, short.clip(0.0, 1.0))
 
 
 def _counts(
