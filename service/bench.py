@@ -251,7 +251,7 @@ def _output(command: list[str]) -> bytes:
 
 
 _WHAT: dict[str, tuple[str, Literal["C2", "C3"], str]] = {
-    "C3": ("one at a time, in process", "C3", "p50"),
+    "C3": ("in process, one by one", "C3", "p50"),
     "C3 from a dict": ("the same, DataFrame made from a dict", "C3", "p50"),
     "closed 1": ("closed loop, 1 connection", "C2", "p50"),
     f"closed {BUSY}": (f"closed loop, {BUSY} connections", "C2", "per_s"),
@@ -350,19 +350,18 @@ def render(report: Report) -> Group:
 
 
 def _table(title: str, figures: list[Figure], ratio_title: str) -> Table:
-    table = Table(title=title)
-    numbers = ("per s", "low-high", "p50 us", "p99 us", "p99.9 us", "max us", "errors")
-    for column in ("clock", "what", "side", *numbers, ratio_title):
-        table.add_column(column, justify="right" if column in numbers else "left")
+    table = Table(title=f"{title} (milliseconds)", title_justify="left", padding=(0, 1))
+    numbers = ("per s", "p50", "p90", "p99", "p99.9", "max", "errors")
+    for column in ("clock, what", "", *numbers, ratio_title):
+        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     for figure in figures:
-        wait, rates = figure.latency, [once.per_s for once in figure.rounds]
-        waits = [wait.p50_us, wait.p99_us, wait.p99_9_us, wait.max_us] if wait else []
+        wait = figure.latency
+        waits = [wait.p50_us, wait.p90_us, wait.p99_us, wait.p99_9_us, wait.max_us] if wait else []
         table.add_row(
-            figure.clock, figure.name, figure.side, f"{figure.per_s:,.0f}",
-            f"{min(rates):,.0f}-{max(rates):,.0f}",
-            *([f"{us:,.0f}" if us >= 100 else f"{us:.1f}" for us in waits] or ["-"] * 4),
+            f"{figure.clock} {figure.name}", figure.side, f"{figure.per_s:,.0f}",
+            *([f"{us / 1e3:,.3g}" for us in waits] or ["-"] * 5),
             f"{figure.errors:,}",
-            "-" if figure.ratio is None else f"{_times(figure.ratio)} {figure.ratio_of}",
+            "" if figure.ratio is None else f"{_times(figure.ratio)} ({figure.ratio_of})",
         )  # fmt: skip
     return table
 
@@ -396,5 +395,5 @@ def run(
                 task, description=what, completed=done, total=total
             ),
         )  # fmt: skip
-    console.print(render(report))
+    console.print(render(report), width=max(console.width, 112))
     return report
