@@ -85,10 +85,11 @@ def _reason(column: Column, value: Value, points: float, as_of: date | None) -> 
         value, seen_zh, seen_en = None, "无数据", "not available"
     else:
         seen_zh, seen_en = said(value, column.unit, "zh"), said(value, column.unit, "en")
+    effect = f"{points:+.0f}"
     return Reason(
         code=f"M-{column.name.upper()}",
-        text_zh=f"{column.label_zh}：{seen_zh}（{points:+.0f}分）",
-        text_en=f"{column.label_en}: {seen_en} ({points:+.0f} points)",
+        text_zh=f"{column.label_zh}：{seen_zh}（{effect}分）",
+        text_en=f"{column.label_en}: {seen_en} ({effect} points)",
         feature=column.name,
         value=value,
         source=column.source,

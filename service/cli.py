@@ -113,6 +113,8 @@ def serve(
     artifact: Artifact = None,
 ) -> None:
     """Start the server; without a scorecard it makes the demo's first."""
+    import gc
+
     import uvicorn
 
     from service.app import create_app
@@ -123,12 +125,16 @@ def serve(
     records = open_ledger(settings.ledger)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     err.print(f"http://{settings.host}:{settings.port}  ledger {settings.ledger}")
+    server = create_app(engine, records, settings.max_body_bytes)
+    gc.collect()
+    gc.freeze()  # what start-up made lives for ever: no pause to look through it again
     uvicorn.run(
-        create_app(engine, records, settings.max_body_bytes),
+        server,
         host=settings.host,
         port=settings.port,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=10,
     )
 
