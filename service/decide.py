@@ -95,6 +95,7 @@ class Engine:
         """Read and compile scorecard, policy and catalogue; raises their errors."""
         card, scorecard_version = artifact.load(artifact_folder)
         rules, products = Policy.load(policy), load_catalogue(catalogue)
+        products.eligibility(INDEX)  # compiled now, not at the first request
         return cls(
             scorer=Scorer(card, INDEX),
             policy=rules,
