@@ -395,5 +395,6 @@ def run(
                 task, description=what, completed=done, total=total
             ),
         )  # fmt: skip
-    console.print(render(report), width=max(console.width, 112))
+    console.width = max(console.width, 120)  # eleven columns
+    console.print(render(report))
     return report

@@ -104,7 +104,8 @@ def match(
             else:
                 refused.append(Refusal(code, feature, required, seen, abs(bound - seen)))
             continue
-        rank, least, most, multiple, share, code = *terms[at][:5], terms[at][10]
+        (rank, least, most, multiple, share, _rate, _interest, _days, _tenor, _repayment,
+         code, _institution, _zh, _en, _whose_zh, _whose_en) = terms[at]  # fmt: skip
         lent = asked if asked < most else most
         if multiple is not None and (cap := multiple * tax + HALF_FEN_YUAN) < lent:
             lent = cap

@@ -105,7 +105,7 @@ _MASKS = _Script(
     as_of=("2020-04", 15),
     amount_yuan=20_000_000.0,
     purpose="epidemic_supplies",
-    health=1.0,
+    health=0.5,
     traits={
         "level_yuan": 2_850_000.0, "margin": 0.12, "wage_share": 0.175, "overhead_share": 0.06,
         "tax_burden": 0.048, "insured_share": 0.97, "top_buyer_share": 0.18, "buffer_months": 3.0,
@@ -127,7 +127,7 @@ _SCRIPTS: dict[str, _Script] = {
         as_of=("2019-12", 12),
         amount_yuan=300_000.0,
         purpose="inventory",
-        health=0.5,
+        health=0.25,
         traits={
             "level_yuan": 220_000.0, "margin": 0.1, "wage_share": 0.1,
             "tax_burden": 0.034, "insured_share": 0.8,
@@ -145,7 +145,7 @@ _SCRIPTS: dict[str, _Script] = {
         as_of=("2019-11", 20),
         amount_yuan=5_000_000.0,
         purpose="working_capital",
-        health=-0.5,
+        health=-0.25,
         traits={
             "level_yuan": 210_000.0, "wage_share": 0.105, "margin": 0.04,
             "tax_burden": 0.012, "insured_share": 0.55,
