@@ -1,386 +1,301 @@
-"""The ledger: append-only, hash-chained, group-committed decision records on SQLite.
+"""The ledger: decision records, durable before they are acknowledged, in one hash chain.
 
-One writer thread takes everything that waits, commits it as one transaction (WAL,
-synchronous=FULL) and only then releases the replies; meanwhile the next batch gathers. Checkpoints
-run on a thread of their own, off the reply path. The chain of hashes is in chain.py.
+One writer thread takes everything that waits, chains it, commits it at once and only then releases
+the replies; meanwhile the next batch gathers. A batch that cannot be committed is refused as a
+whole, nothing of it is acknowledged, and the next one starts again from what the file says.
 """
 
 import asyncio
-import fcntl
+import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from math import inf
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import IO, Any, NamedTuple
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Self, TypeAlias
 
-import apsw
+from msgspec import Struct
 
 from service.chain import GENESIS, Receipt, Record, Verification, chained, walk
+from service.store import (
+    DuplicateDecision,
+    LedgerBusy,
+    LedgerDamaged,
+    LedgerError,
+    LedgerUnavailable,
+    Row,
+    SqliteStore,
+)
 
-SCHEMA_VERSION = 1
-MOST_WAITING = 10_000
-BATCH = 512
-CHECKPOINT_PAGES = 2_000
-WAL_PAGES_MOST = 64_000
+__all__ = [
+    "DuplicateDecision",
+    "Ledger",
+    "LedgerBusy",
+    "LedgerDamaged",
+    "LedgerError",
+    "LedgerUnavailable",
+    "open_ledger",
+    "verify",
+]
 
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS record (
-    seq INTEGER PRIMARY KEY,
-    decision_id TEXT NOT NULL UNIQUE,
-    request BLOB NOT NULL,
-    decision BLOB NOT NULL,
-    prev_hash BLOB NOT NULL,
-    hash BLOB NOT NULL
-) STRICT;
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-_COLUMNS = "seq, decision_id, request, decision, prev_hash, hash"
-_ROW = "(?, ?, ?, ?, ?, ?)"
+MOST_WAITING = 4_096
+MOST_IN_A_BATCH = 256
+WAL_BYTES = 64 * 2**20
+"""How many bytes of records are logged before the log is copied into the file."""
 
-
-class LedgerError(Exception):
-    """Something about the ledger the caller should know, in a sentence."""
-
-
-class LedgerBusy(LedgerError):
-    """Too many records wait to be committed."""
-
-
-class LedgerUnavailable(LedgerError):
-    """The ledger cannot be opened or written; nothing was acknowledged."""
+log = logging.getLogger("yidaitong")
 
 
-class DuplicateDecision(LedgerError):
-    """A decision_id that is already in the ledger."""
+class _Waiting(Struct, frozen=True):
+    """A record that waits to be committed, and who waits for it: an event loop, or a thread."""
 
-
-class _Waiting(NamedTuple):
-    """A record that waits to be committed, and the future its caller awaits."""
-
-    future: asyncio.Future[Receipt]
     decision_id: str
     request: bytes
     decision: bytes
+    future: "asyncio.Future[Receipt] | Future[Receipt]"
+    loop: asyncio.AbstractEventLoop | None
 
 
-_Settled = list[tuple["asyncio.Future[Receipt]", Receipt | LedgerError]]
+_Settled: TypeAlias = list[tuple[_Waiting, Receipt | LedgerError]]
 
 
 def open_ledger(url: str, *, read_only: bool = False) -> "Ledger":
-    """Open a ledger by URL: sqlite:///relative.db or sqlite:////absolute.db.
+    """Open a ledger, making it when there is none: sqlite:///relative.db, sqlite:////absolute.db.
 
-    Raises LedgerUnavailable when the file cannot be opened, is not a ledger, is newer than this
-    program, or another process writes to it.
+    Raises LedgerUnavailable when the URL, the file or its schema is not one we know, or another
+    process writes to it. Read-only works beside a live writer and makes nothing.
     """
-    prefix = "sqlite:///"
-    if not url.startswith(prefix) or len(url) == len(prefix):
-        raise LedgerUnavailable(
-            f"ledger: got {url!r}, expected sqlite:///PATH (relative) or sqlite:////PATH (absolute)"
-        )
-    return Ledger(Path(url[len(prefix) :]), read_only=read_only)
+    store = SqliteStore(_path(url), read_only=read_only, wal_bytes=WAL_BYTES)
+    return Ledger(store, read_only=read_only)
 
 
 class Ledger:
-    """An open ledger; one writer a file, any number of readers."""
+    """Decision records in one hash chain; safe to use from any thread and event loop.
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.path = path
+    `commits` counts durable commits that carried records. Made by `open_ledger`.
+    """
+
+    def __init__(self, store: SqliteStore, *, read_only: bool) -> None:
         self.commits = 0
-        self._waiting = 0
-        self._healthy = True
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._probing = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closing = threading.Event()
-        self._checkpoint_due = threading.Event()
-        self._wal_pages = 0
-        self._reading = threading.Lock()
-        self._threads: list[threading.Thread] = []
-        self._lock_file: IO[bytes] | None = None
+        self._store = store
+        self._head: tuple[int, bytes] | None = None  # None: ask the store
+        self._failed = False
+        self._closed = read_only
+        self._accepting = threading.Lock()
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()  # None only wakes the writer
+        self._thread: threading.Thread | None = None
         if not read_only:
-            self._lock_file = _lock(path)
-        self._reader: Any = None
-        self._writer: Any = None
-        try:
-            if not read_only:
-                self._writer = _open_writer(path)
-                self._writer.set_wal_hook(self._after_commit)
-            self._reader = _open_reader(path)
-        except LedgerError:
-            self.close()
-            raise
-        self._head = _head(self._reader)
-        if not read_only:
-            for run in (self._write, self._checkpoint):
-                thread = threading.Thread(target=run, name=f"ledger{run.__name__}", daemon=True)
-                thread.start()
-                self._threads.append(thread)
+            self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
+            self._thread.start()
 
-    def __enter__(self) -> "Ledger":
-        return self
+    def append(self, decision_id: str, request: bytes, decision: bytes) -> asyncio.Future[Receipt]:
+        """Record one decision; the awaited receipt comes only after it is durable.
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def append(
-        self, decision_id: str, request: bytes, decision: bytes
-    ) -> "asyncio.Future[Receipt]":
-        """Record one decision; the future resolves when it is durable.
-
-        Raises LedgerBusy when too many wait; the future raises LedgerUnavailable or
-        DuplicateDecision. Call from one event loop.
+        Raises LedgerBusy, LedgerUnavailable (closed) or LedgerError (an id that is not text) at
+        once; the future raises DuplicateDecision, or
+        LedgerUnavailable when the commit failed.
         """
-        if self._writer is None or self._closing.is_set():
-            raise LedgerUnavailable(f"{self.path}: the ledger is not open for writing")
-        if self._waiting >= MOST_WAITING:
-            raise LedgerBusy(f"{self._waiting} records wait, expected fewer than {MOST_WAITING}")
-        loop = self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
-        self._waiting += 1
-        self._queue.put(_Waiting(future, decision_id, request, decision))
+        self._accept(_Waiting(decision_id, request, decision, future, loop))
         return future
 
+    def append_sync(self, decision_id: str, request: bytes, decision: bytes) -> Receipt:
+        """Record one decision from a script, without an event loop; errors as for `append`."""
+        future: Future[Receipt] = Future()
+        self._accept(_Waiting(decision_id, request, decision, future, None))
+        return future.result()
+
     def get(self, decision_id: str) -> Record | None:
-        """The record of a decision, or None."""
-        with self._reading:
-            rows = _rows(
-                self._reader, f"SELECT {_COLUMNS} FROM record WHERE decision_id = ?", (decision_id,)
-            )
-        return _record(rows[0]) if rows else None
+        """The record of a decision; None when there is none."""
+        return self._store.get(decision_id)
 
     def records(self, from_seq: int = 1) -> Iterator[Record]:
-        """All records in order, from a sequence number on."""
-        while True:
-            with self._reading:
-                rows = _rows(
-                    self._reader,
-                    f"SELECT {_COLUMNS} FROM record WHERE seq >= ? ORDER BY seq LIMIT 200",
-                    (from_seq,),
-                )
-            if not rows:
-                return
-            for row in rows:
-                yield _record(row)
-            from_seq = rows[-1][0] + 1
+        """The records in order, from number `from_seq` on."""
+        return self._store.records(from_seq - 1)
 
     def count(self) -> int:
-        """How many records the ledger holds."""
-        with self._reading:
-            return int(_rows(self._reader, "SELECT count(*) FROM record")[0][0])
+        """How many records there are."""
+        return self._store.count()
 
     def ready(self) -> bool:
-        """Whether the last commit succeeded; after a failure each call also tries a small one."""
-        if self._writer is None or self._closing.is_set():
-            return False
-        if not self._healthy and not self._probing:
-            self._probing = True
+        """Whether records can be written now. Never blocks.
+
+        After a failed commit it is False until a later commit succeeds; asking also makes the
+        writer try one that changes nothing, so that readiness returns without traffic.
+        """
+        if self._failed and self._queue.empty():
             self._queue.put(None)
-        return self._healthy
+        alive = self._thread is not None and self._thread.is_alive()
+        return alive and not self._closed and not self._failed
 
     def close(self) -> None:
-        """Finish what was accepted, then let go of the file."""
-        if not self._closing.is_set():
-            self._closing.set()
-            self._checkpoint_due.set()
+        """Finish what was accepted, then close the file."""
+        with self._accepting:
+            self._closed = True
+        if self._thread is not None:
             self._queue.put(None)
-            for thread in self._threads:
-                thread.join()
-        for connection in (self._reader, self._writer):
-            if connection is not None:
-                connection.close()
-        if self._lock_file is not None:
-            self._lock_file.close()
+            self._thread.join()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _accept(self, waiting: _Waiting) -> None:
+        if not _encodable(waiting.decision_id):
+            raise LedgerError(f"decision_id: got {waiting.decision_id!r}, expected valid Unicode")
+        with self._accepting:
+            if self._closed:
+                raise LedgerUnavailable("the ledger is closed, or was opened read-only")
+            if self._queue.qsize() >= MOST_WAITING:
+                raise LedgerBusy(f"{MOST_WAITING} records wait already, expected fewer")
+            self._queue.put(waiting)
+
+    # Everything below runs on the writer thread.
 
     def _write(self) -> None:
-        """The writer thread: everything that waits, in one commit, then all replies at once."""
-        while True:
-            batch = [self._queue.get()]
-            while len(batch) < BATCH:
-                try:
-                    batch.append(self._queue.get_nowait())
-                except Empty:
-                    break
-            waiting = [item for item in batch if item is not None]
+        while not (self._closed and self._queue.empty()):
+            batch = self._take()
             try:
-                settled = self._commit(waiting)
-                self._healthy = True
-            except apsw.Error as error:
-                settled = [(item.future, self._failed(error)) for item in waiting]
-            self._probing = False
-            if settled and self._loop is not None:
-                try:
-                    self._loop.call_soon_threadsafe(self._settle, settled)
-                except RuntimeError:  # the event loop is gone, and with it whoever waited
-                    self._waiting -= len(settled)
-            if self._closing.is_set() and self._queue.empty():
-                return
+                settled = self._commit(batch)
+                self._failed = False
+            except Exception as error:
+                settled = self._fail(batch, error)
+            _settle(settled)
+            self._store.between_commits()
+
+    def _take(self) -> list[_Waiting]:
+        taken = [self._queue.get()]
+        more = min(self._queue.qsize(), MOST_IN_A_BATCH - 1)
+        taken += [self._queue.get() for _ in range(more)]
+        return [waiting for waiting in taken if waiting is not None]
 
     def _commit(self, batch: list[_Waiting]) -> _Settled:
-        """Insert a batch as one durable transaction; raises apsw.Error when it cannot."""
-        writer = self._writer
-        writer.execute("BEGIN IMMEDIATE")
+        """Make a batch durable; an empty one only proves that commits work, if that is in doubt."""
+        if self._head is None:
+            self._head = self._store.head()
         if not batch:
-            writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if self._failed:
+                self._store.probe()
+            return []
+        refused: _Settled = []
+        rows = self._chain(batch)
         try:
-            settled, head = self._insert(batch)
-        except apsw.ConstraintError:  # nothing of the statement was kept: one record at a time
-            settled, head = self._insert_one_by_one(batch)
-        writer.execute("COMMIT")
-        self.commits += 1
-        self._head = head
-        if self._wal_pages > WAL_PAGES_MOST:
-            writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        return settled
+            self._store.insert(rows)
+        except DuplicateDecision:
+            batch, refused = self._without_duplicates(batch)
+            rows = self._chain(batch)
+            if rows:
+                self._store.insert(rows)
+        if rows:
+            self._head = (rows[-1][0], rows[-1][5])
+            self.commits += 1
+        receipts = [Receipt(row[0], row[4].hex(), row[5].hex()) for row in rows]
+        return [*zip(batch, receipts, strict=True), *refused]
 
-    def _insert(self, batch: list[_Waiting]) -> tuple[_Settled, tuple[int, bytes]]:
-        """All records of a batch in one statement.
-
-        One statement gives the interpreter lock away once, not once a record: taking it back from
-        a busy event loop can cost milliseconds.
-        """
-        seq, prev_hash = self._head
-        settled: _Settled = []
-        values: list[Any] = []
-        for future, decision_id, request, decision in batch:
+    def _chain(self, batch: list[_Waiting]) -> list[Row]:
+        seq, prev_hash = self._head or (0, GENESIS)
+        rows: list[Row] = []
+        for waiting in batch:
+            named, request, decision = waiting.decision_id, waiting.request, waiting.decision
+            own_hash = chained(prev_hash, named, request, decision)
             seq += 1
-            own = chained(prev_hash, decision_id, request, decision)
-            values += (seq, decision_id, request, decision, prev_hash, own)
-            settled.append((future, Receipt(seq, prev_hash.hex(), own.hex())))
-            prev_hash = own
-        if batch:
-            rows = ",".join([_ROW] * len(batch))
-            self._writer.execute(f"INSERT INTO record ({_COLUMNS}) VALUES {rows}", values)
-        return settled, (seq, prev_hash)
+            rows.append((seq, named, request, decision, prev_hash, own_hash))
+            prev_hash = own_hash
+        return rows
 
-    def _insert_one_by_one(self, batch: list[_Waiting]) -> tuple[_Settled, tuple[int, bytes]]:
-        """The batch without the records whose decision_id is already there."""
-        before, settled = self._head, []
-        for item in batch:
-            try:
-                one, self._head = self._insert([item])
-                settled += one
-            except apsw.ConstraintError:
-                refusal = DuplicateDecision(f"{item.decision_id!r} is already in the ledger")
-                settled.append((item.future, refusal))
-        head, self._head = self._head, before
-        return settled, head
-
-    def _failed(self, error: apsw.Error) -> LedgerUnavailable:
-        """Forget a batch that could not be committed; the head is read again from the file."""
-        self._healthy = False
-        try:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            self._head = _head(self._writer)
-        except apsw.Error:
-            pass  # the next batch fails the same way and says so
-        return LedgerUnavailable(f"{self.path}: {type(error).__name__}: {error}")
-
-    def _settle(self, settled: _Settled) -> None:
-        """On the event loop: release the replies of a batch."""
-        self._waiting -= len(settled)
-        for future, receipt in settled:
-            if future.cancelled():
-                continue
-            if isinstance(receipt, LedgerError):
-                future.set_exception(receipt)
+    def _without_duplicates(self, batch: list[_Waiting]) -> tuple[list[_Waiting], _Settled]:
+        """The records of a batch whose decision_id is new, the first of each; and the others."""
+        seen = self._store.known([waiting.decision_id for waiting in batch])
+        fresh: list[_Waiting] = []
+        refused: _Settled = []
+        for waiting in batch:
+            if waiting.decision_id in seen:
+                said = f"decision_id: got {waiting.decision_id!r}, expected one not yet recorded"
+                refused.append((waiting, DuplicateDecision(said)))
             else:
-                future.set_result(receipt)
+                seen.add(waiting.decision_id)
+                fresh.append(waiting)
+        return fresh, refused
 
-    def _after_commit(self, _connection: Any, _database: str, pages: int) -> int:
-        self._wal_pages = pages
-        if pages > CHECKPOINT_PAGES:
-            self._checkpoint_due.set()
-        return int(apsw.SQLITE_OK)
+    def _fail(self, batch: list[_Waiting], error: Exception) -> _Settled:
+        """Refuse a whole batch; what really is in the file is read again before the next one."""
+        if not isinstance(error, LedgerUnavailable):
+            log.error("ledger: unforeseen %s", type(error).__name__, exc_info=error)
+        self._head, self._failed = None, True
+        said = f"not recorded: {error}"
+        return [(waiting, LedgerUnavailable(said)) for waiting in batch]
 
-    def _checkpoint(self) -> None:
-        """The checkpoint thread: moves the log into the file with a connection of its own."""
-        connection = _connect(self.path, apsw.SQLITE_OPEN_READWRITE)
-        while not self._closing.is_set():
-            self._checkpoint_due.wait()
-            self._checkpoint_due.clear()
-            try:
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            except apsw.Error:
-                self._closing.wait(0.1)  # a full disk: the writer meets it and reports it
-        connection.close()
+
+def _encodable(text: str) -> bool:
+    """Whether UTF-8 can hold a text: false for half a surrogate pair."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _settle(settled: _Settled) -> None:
+    """Hand each caller its receipt or error; one wake-up for each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop | None, _Settled] = {}
+    for waiting, outcome in settled:
+        by_loop.setdefault(waiting.loop, []).append((waiting, outcome))
+    for loop, some in by_loop.items():
+        if loop is None:
+            _resolve(some)
+            continue
+        try:
+            loop.call_soon_threadsafe(_resolve, some)
+        except RuntimeError:
+            log.warning("ledger: %d settled after their event loop was closed", len(some))
+
+
+def _resolve(settled: _Settled) -> None:
+    for waiting, outcome in settled:
+        if waiting.future.done():  # cancelled: nobody waits any more, the record stays
+            continue
+        if isinstance(outcome, Receipt):
+            waiting.future.set_result(outcome)
+        else:
+            waiting.future.set_exception(outcome)
 
 
 def verify(url: str, expected_head: str | None = None) -> Verification:
-    """Walk the chain of a ledger, which may be in use, and name the first broken place."""
-    with open_ledger(url, read_only=True) as ledger:
-        return walk(ledger.records(), expected_head)
+    """Walk the chain of a ledger, which may be in use, and name the first place that is broken.
+
+    `expected_head` is a head hash (64 hexadecimal digits) noted earlier: records cut off after it
+    cannot be missed, because it must be in the chain. Raises LedgerUnavailable when there is no
+    ledger to walk.
+    """
+    expected = None if expected_head is None else _hash(expected_head)
+    return walk(_everything(_path(url)), expected)
 
 
-def _lock(path: Path) -> IO[bytes]:
-    """Hold the side file that makes this process the only writer."""
-    beside = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = beside.open("ab")
-    except OSError as error:
-        raise LedgerUnavailable(f"{beside}: {error.strerror}") from error
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        held.close()
+def _everything(path: Path) -> Iterator[Record]:
+    with closing(SqliteStore(path, read_only=True, wal_bytes=WAL_BYTES)) as store:
+        yield from store.records(-inf)
+
+
+def _hash(given: str) -> str:
+    digits = given.strip().lower()
+    if len(digits) != 64 or set(digits) - set("0123456789abcdef"):
+        raise LedgerError(f"expected_head: got {given!r}, expected 64 hexadecimal digits")
+    return digits
+
+
+def _path(url: str) -> Path:
+    scheme, separator, rest = url.partition("://")
+    if (scheme, separator) != ("sqlite", "://") or not rest.startswith("/") or len(rest) < 2:
+        shown = scheme + separator + "***@" * ("@" in rest) + rest.rpartition("@")[2]
         raise LedgerUnavailable(
-            f"{path}: another process writes to this ledger ({beside.name} is locked); "
-            "stop it, or give this one a ledger of its own"
-        ) from error
-    return held
-
-
-def _connect(path: Path, flags: int) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=flags)
-    connection.set_busy_timeout(5_000)
-    return connection
-
-
-def _open_writer(path: Path) -> apsw.Connection:
-    try:
-        writer = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-        writer.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-        writer.execute("PRAGMA wal_autocheckpoint = 0")
-        _check_version(path, writer)
-        writer.execute(_SCHEMA)
-    except apsw.Error as error:
-        raise LedgerUnavailable(f"{path}: {error}; expected a ledger") from error
-    return writer
-
-
-def _open_reader(path: Path) -> apsw.Connection:
-    if not path.exists():
-        raise LedgerUnavailable(f"{path}: no such file; expected a ledger written by `serve`")
-    try:
-        reader = _connect(path, apsw.SQLITE_OPEN_READONLY)
-        _check_version(path, reader)
-        reader.execute(f"SELECT {_COLUMNS} FROM record LIMIT 1").fetchall()
-    except apsw.Error as error:
-        raise LedgerUnavailable(f"{path}: {error}; expected a ledger") from error
-    return reader
-
-
-def _check_version(path: Path, connection: Any) -> None:
-    found = int(connection.execute("PRAGMA user_version").fetchall()[0][0])
-    if found > SCHEMA_VERSION:
-        raise LedgerUnavailable(
-            f"{path}: written by a newer program (schema {found}, this one knows {SCHEMA_VERSION})"
+            f"ledger: got {shown!r}, expected sqlite:///relative.db or sqlite:////absolute.db"
         )
-
-
-def _head(connection: Any) -> tuple[int, bytes]:
-    rows = connection.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchall()
-    return (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, GENESIS)
-
-
-def _rows(connection: Any, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
-    try:
-        return list(connection.execute(statement, values).fetchall())
-    except apsw.Error as error:
-        raise LedgerUnavailable(f"reading the ledger: {error}") from error
-
-
-def _record(row: Any) -> Record:
-    seq, decision_id, request, decision, prev_hash, own = row
-    return Record(seq, decision_id, request, decision, prev_hash.hex(), own.hex())
+    return Path(rest[1:])

@@ -1,36 +1,85 @@
-from service.chain import GENESIS, Record, chained, walk
+"""The chain: any change to the past shows, at the place where it happened."""
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.chain import GENESIS, Record, Unreadable, chained, walk
 
 
-def records(count: int) -> list[Record]:
-    made, head = [], GENESIS
+def chain(count: int) -> list[Record]:
+    head, records = GENESIS, []
     for seq in range(1, count + 1):
-        own = chained(head, f"d{seq}", b"q", b"a")
-        made.append(Record(seq, f"d{seq}", b"q", b"a", head.hex(), own.hex()))
+        own = chained(head, f"d{seq}", b"request", b"decision")
+        records.append(Record(seq, f"d{seq}", b"request", b"decision", head.hex(), own.hex()))
         head = own
-    return made
+    return records
 
 
-def test_a_whole_chain_is_walked_to_its_head() -> None:
-    made = records(4)
-    found = walk(made)
-    assert (found.ok, found.records, found.head_hash) == (True, 4, made[-1].hash)
+def test_the_hash_is_the_published_formula() -> None:
+    stored = b"".join(len(part).to_bytes(8, "big") + part for part in (b"id", b"asked", b"said"))
+    expected = hashlib.sha256(bytes(32) + stored).digest()
+    assert chained(GENESIS, "id", b"asked", b"said") == expected
 
 
-def test_an_empty_chain_ends_in_genesis() -> None:
-    assert walk([], GENESIS.hex()).head_hash == GENESIS.hex()
+parts = st.tuples(st.text(max_size=3), st.binary(max_size=3), st.binary(max_size=3))
 
 
-def test_lengths_are_part_of_the_hash() -> None:
-    assert chained(GENESIS, "ab", b"c", b"") != chained(GENESIS, "a", b"bc", b"")
+@given(parts, parts)
+def test_bytes_moved_from_one_part_to_the_next_change_the_hash(
+    a: tuple[str, bytes, bytes], b: tuple[str, bytes, bytes]
+) -> None:
+    assert (chained(GENESIS, *a) == chained(GENESIS, *b)) == (a == b)
 
 
-def test_the_first_break_is_named() -> None:
-    made = records(4)
-    assert walk([made[0], *made[2:]]).broken_seq == 2
-    assert walk([made[1]]).broken_seq == 1
+def test_an_empty_chain_fits_and_ends_in_zeros() -> None:
+    assert walk([]).head_hash == "0" * 64
+    assert walk([], "0" * 64).ok
 
 
-def test_a_head_that_was_cut_off_is_missed() -> None:
-    made = records(4)
-    assert walk(made[:2], made[-1].hash).what is not None
-    assert walk(made, made[1].hash).ok
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("decision_id", "other"),
+        ("request", b"Request"),
+        ("decision", b""),
+        ("prev_hash", "00" * 32),
+        ("hash", "00" * 32),
+        ("seq", 9),
+        ("seq", 0),
+    ],
+)
+@pytest.mark.parametrize("place", [2, 5])
+def test_any_changed_field_is_found_where_it_is(field: str, value: object, place: int) -> None:
+    records = chain(5)
+    records[place - 1] = msgspec.structs.replace(records[place - 1], **{field: value})
+    found = walk(records)
+    assert (found.ok, found.broken_seq, found.records) == (False, place, place - 1)
+
+
+def test_a_missing_record_is_named() -> None:
+    records = chain(5)
+    del records[2]
+    assert walk(records).what == "record 3 is missing; the next one there is 4"
+
+
+def test_a_cut_shows_only_against_a_head_noted_earlier() -> None:
+    records = chain(5)
+    assert walk(records[:3]).ok
+    assert walk(records, records[2].hash).ok  # the chain has grown since
+    found = walk(records[:3], records[4].hash)
+    assert (found.ok, found.broken_seq) == (False, 4)
+    assert "cut off" in str(found.what)
+
+
+def test_a_record_that_cannot_be_read_is_a_broken_place() -> None:
+    def records() -> Iterator[Record]:
+        yield from chain(2)
+        raise Unreadable("a damaged page")
+
+    found = walk(records())
+    assert (found.ok, found.broken_seq, found.what) == (False, 3, "a damaged page")
