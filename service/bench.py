@@ -395,6 +395,6 @@ def run(
                 task, description=what, completed=done, total=total
             ),
         )  # fmt: skip
-    console.width = max(console.width, 120)  # eleven columns
+    console.width = max(console.width, 145)  # eleven columns
     console.print(render(report))
     return report
