@@ -55,7 +55,7 @@ def strongest(
     as_of: Mapping[str, date],
 ) -> list[Reason]:
     """The reasons that move the score most, either way, at most four, one a group."""
-    sizes = [abs(point) for point in points]
+    sizes = [*map(abs, points)]
     order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
     return _distinct([(points[i], i) for i in order[:24]], columns, positions, values, as_of)
 

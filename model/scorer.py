@@ -46,7 +46,6 @@ class Scorer:
                 "expected features of model/features.py"
             )
         self.card = card
-        self.names = [column.name for column in card.columns]
         self._numbers = [
             (index[c.name], c.cuts, c.contributions, c.missing)
             for c in card.columns

@@ -7,7 +7,7 @@ written by msgspec; FastAPI routes, documents and turns exceptions into problem 
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from http import HTTPStatus
@@ -17,6 +17,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.credit_file import Fault
@@ -45,23 +46,6 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
         title="Yidaitong", docs_url=None, redoc_url=None, lifespan=lifespan, openapi_url=None
     )
 
-    async def post_decision(request: Request) -> Response:
-        body = await _json_body(request, max_body_bytes)
-        try:
-            asked = parse(body, _today())
-        except Fault as fault:
-            raise _invalid(fault) from None
-        decision = decide(
-            asked,
-            engine,
-            decision_id=f"{time.time_ns():016x}{secrets.token_hex(8)}",  # in order of time
-            decided_at=datetime.now(UTC),
-            tick=time.perf_counter_ns,
-        )
-        stored = _encode(decision)
-        receipt = await ledger.append(decision.decision_id, body, stored)
-        return _json(with_record(stored, receipt), 201)
-
     async def get_decision(request: Request) -> Response:
         decision_id = str(request.path_params["decision_id"])
         record = ledger.get(decision_id)
@@ -87,7 +71,8 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
     async def schema(_: Request) -> Response:
         return _json(document)
 
-    app.add_route(PATH, post_decision, methods=["POST"])
+    decisions = _Decisions(engine, ledger, max_body_bytes)
+    app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
     app.add_route("/v1/decisions/{decision_id}", get_decision, methods=["GET"])
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/readyz", readyz, methods=["GET"])
@@ -96,33 +81,54 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
     app.add_exception_handler(HTTPException, _render)
     app.add_exception_handler(LedgerError, _render)
     app.add_exception_handler(Exception, _render)
-    return _Direct(app, post_decision)
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        direct = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
+        await (decisions if direct else app)(scope, receive, send)
+
+    return front
 
 
-class _Direct:
-    """Answers POST /v1/decisions without FastAPI's layers; everything else is FastAPI's.
+class _Decisions:
+    """POST /v1/decisions as plain ASGI, for FastAPI's layers cost about as much as deciding.
 
-    The layers cost about as much as deciding. What the route raises is rendered the same way.
+    It stands in front of them, and among FastAPI's routes so that other methods get their 405.
     """
 
-    def __init__(
-        self, app: FastAPI, post_decision: Callable[[Request], Awaitable[Response]]
-    ) -> None:
-        self.app, self._post_decision = app, post_decision
+    def __init__(self, engine: Engine, ledger: Ledger, max_body_bytes: int) -> None:
+        self._engine, self._ledger, self._max_body_bytes = engine, ledger, max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection event, as ASGI defines it."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
-            await self.app(scope, receive, send)
-            return
-        request = Request(scope, receive)
+        """One request, as ASGI defines it."""
         try:
-            response = await self._post_decision(request)
+            body = await _json_body(dict(scope["headers"]), receive, self._max_body_bytes)
+            reply = await self._decided(body)
         except ClientDisconnect:
             return
         except Exception as error:
-            response = await _render(request, error)
-        await response(scope, receive, send)
+            problem = await _render(Request(scope), error)
+            await problem(scope, receive, send)
+            return
+        headers = [(b"content-length", b"%d" % len(reply)), (b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 201, "headers": headers})
+        await send({"type": "http.response.body", "body": reply})
+
+    async def _decided(self, body: bytes) -> bytes:
+        """Decide on a body and record it; the reply, once the record is durable."""
+        try:
+            asked = parse(body, _today())
+        except Fault as fault:
+            raise _invalid(fault) from None
+        decision = decide(
+            asked,
+            self._engine,
+            decision_id=f"{time.time_ns():016x}{secrets.token_hex(8)}",  # in order of time
+            decided_at=datetime.now(UTC),
+            tick=time.perf_counter_ns,
+        )
+        stored = _encode(decision)
+        receipt = await self._ledger.append(decision.decision_id, body, stored)
+        return with_record(stored, receipt)
 
 
 _RETRY = {"Retry-After": "1"}
@@ -154,9 +160,9 @@ def _invalid(fault: Fault) -> Problem:
     )
 
 
-async def _json_body(request: Request, most: int) -> bytes:
+async def _json_body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
     """The body, refused when it is not JSON by name or is larger than allowed."""
-    content_type = request.headers.get("content-type", "")
+    content_type = headers.get(b"content-type", b"").decode("latin-1")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         expected = "application/json"
         raise Problem(
@@ -165,21 +171,25 @@ async def _json_body(request: Request, most: int) -> bytes:
             f"content-type: expected {expected}.",
             [FieldError(field="content-type", value=content_type[:80], expected=expected)],
         )
-    length = request.headers.get("content-length", "0")
-    too_large = Problem(
-        "body-too-large",
-        413,
-        f"body: expected at most {most} bytes.",
-        [FieldError(field="body", value=f"{length[:20]} bytes", expected=f"at most {most} bytes")],
-    )
-    if length.isdigit() and int(length) > most:
-        raise too_large
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise too_large
+    length = headers.get(b"content-length", b"0")
+    declared, received, chunks = int(length) if length.isdigit() else 0, 0, []
+    more = True
+    while more and max(declared, received) <= most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
         chunks.append(chunk)
+        received += len(chunk)
+        more = message.get("more_body", False)
+    if (size := max(declared, received)) > most:
+        expected = f"at most {most} bytes"
+        raise Problem(
+            "body-too-large",
+            413,
+            f"body: expected {expected}.",
+            [FieldError(field="body", value=f"{size} bytes or more", expected=expected)],
+        )
     return b"".join(chunks)
 
 

@@ -1,13 +1,16 @@
 """The ledger: decision records, durable before they are acknowledged, in one hash chain.
 
 One writer thread takes everything that waits, chains it, commits it at once and only then releases
-the replies; meanwhile the next batch gathers. A batch that cannot be committed is refused as a
-whole, nothing of it is acknowledged, and the next one starts again from what the file says.
+the replies; meanwhile the next batch gathers. An event loop rings for the writer when it has done
+all it could do just now, not at every record: fewer hand-overs, larger batches. A batch that cannot
+be committed is refused as a whole, nothing of it is acknowledged, and the next one starts again
+from what the file says.
 """
 
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -19,7 +22,7 @@ from typing import Self, TypeAlias
 
 from msgspec import Struct
 
-from service.chain import GENESIS, Receipt, Record, Verification, chained, walk
+from service.chain import GENESIS, Receipt, Record, Verification, chained, content_hash, walk
 from service.store import (
     DuplicateDecision,
     LedgerBusy,
@@ -55,6 +58,7 @@ class _Waiting(Struct, frozen=True):
     decision_id: str
     request: bytes
     decision: bytes
+    content: bytes
     future: "asyncio.Future[Receipt] | Future[Receipt]"
     loop: asyncio.AbstractEventLoop | None
 
@@ -85,7 +89,8 @@ class Ledger:
         self._failed = False
         self._closed = read_only
         self._accepting = threading.Lock()
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()  # None only wakes the writer
+        self._queue: deque[_Waiting] = deque()
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         if not read_only:
             self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
@@ -100,13 +105,17 @@ class Ledger:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
-        self._accept(_Waiting(decision_id, request, decision, future, loop))
+        content = content_hash(request, decision)
+        self._accept(_Waiting(decision_id, request, decision, content, future, loop))
+        loop.call_soon(self._bell.put, None)  # after all that is ready to run before it
         return future
 
     def append_sync(self, decision_id: str, request: bytes, decision: bytes) -> Receipt:
         """Record one decision from a script, without an event loop; errors as for `append`."""
         future: Future[Receipt] = Future()
-        self._accept(_Waiting(decision_id, request, decision, future, None))
+        content = content_hash(request, decision)
+        self._accept(_Waiting(decision_id, request, decision, content, future, None))
+        self._bell.put(None)
         return future.result()
 
     def get(self, decision_id: str) -> Record | None:
@@ -127,8 +136,8 @@ class Ledger:
         After a failed commit it is False until a later commit succeeds; asking also makes the
         writer try one that changes nothing, so that readiness returns without traffic.
         """
-        if self._failed and self._queue.empty():
-            self._queue.put(None)
+        if self._failed and self._bell.empty():
+            self._bell.put(None)
         alive = self._thread is not None and self._thread.is_alive()
         return alive and not self._closed and not self._failed
 
@@ -137,7 +146,7 @@ class Ledger:
         with self._accepting:
             self._closed = True
         if self._thread is not None:
-            self._queue.put(None)
+            self._bell.put(None)
             self._thread.join()
         self._store.close()
 
@@ -158,14 +167,14 @@ class Ledger:
         with self._accepting:
             if self._closed:
                 raise LedgerUnavailable("the ledger is closed, or was opened read-only")
-            if self._queue.qsize() >= MOST_WAITING:
+            if len(self._queue) >= MOST_WAITING:
                 raise LedgerBusy(f"{MOST_WAITING} records wait already, expected fewer")
-            self._queue.put(waiting)
+            self._queue.append(waiting)
 
     # Everything below runs on the writer thread.
 
     def _write(self) -> None:
-        while not (self._closed and self._queue.empty()):
+        while not (self._closed and not self._queue):
             batch = self._take()
             try:
                 settled = self._commit(batch)
@@ -176,10 +185,11 @@ class Ledger:
             self._store.between_commits()
 
     def _take(self) -> list[_Waiting]:
-        taken = [self._queue.get()]
-        more = min(self._queue.qsize(), MOST_IN_A_BATCH - 1)
-        taken += [self._queue.get() for _ in range(more)]
-        return [waiting for waiting in taken if waiting is not None]
+        if not self._queue:
+            self._bell.get()
+        while not self._bell.empty():
+            self._bell.get()
+        return [self._queue.popleft() for _ in range(min(len(self._queue), MOST_IN_A_BATCH))]
 
     def _commit(self, batch: list[_Waiting]) -> _Settled:
         """Make a batch durable; an empty one only proves that commits work, if that is in doubt."""
@@ -208,10 +218,10 @@ class Ledger:
         seq, prev_hash = self._head or (0, GENESIS)
         rows: list[Row] = []
         for waiting in batch:
-            named, request, decision = waiting.decision_id, waiting.request, waiting.decision
-            own_hash = chained(prev_hash, named, request, decision)
+            named = waiting.decision_id
+            own_hash = chained(prev_hash, named, waiting.content)
             seq += 1
-            rows.append((seq, named, request, decision, prev_hash, own_hash))
+            rows.append((seq, named, waiting.request, waiting.decision, prev_hash, own_hash))
             prev_hash = own_hash
         return rows
 

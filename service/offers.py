@@ -89,6 +89,7 @@ def match(
     terms, refusal_of = catalogue.terms(grade, tenor_months, lpr), eligibility.refusal_of
     lends: list[tuple[int, float, int]] = []
     refused: list[Refusal] = []
+    refuse = refused.append
     for at, failed in enumerate(eligibility.failed(facts, sources)):
         if failed:
             position, known, code, feature, required, bound = refusal_of[
@@ -96,16 +97,13 @@ def match(
             ]
             seen = facts[position]
             if known is not None:
-                refused.append(
-                    known.get(seen) or refuse_choice(known, code, feature, required, seen)
-                )
+                refuse(known.get(seen) or refuse_choice(known, code, feature, required, seen))
             elif seen is None or seen != seen:
-                refused.append(Refusal(code, feature, required))
+                refuse(Refusal(code, feature, required))
             else:
-                refused.append(Refusal(code, feature, required, seen, abs(bound - seen)))
+                refuse(Refusal(code, feature, required, seen, abs(bound - seen)))
             continue
-        (rank, least, most, multiple, share, _rate, _interest, _days, _tenor, _repayment,
-         code, _institution, _zh, _en, _whose_zh, _whose_en) = terms[at]  # fmt: skip
+        rank, least, most, multiple, share, priced = terms[at]
         lent = asked if asked < most else most
         if multiple is not None and (cap := multiple * tax + HALF_FEN_YUAN) < lent:
             lent = cap
@@ -116,14 +114,14 @@ def match(
             lends.append((rank, lent, at))
         elif lent == lent:
             required, seen = refusal_of[at * FIELD_BITS][4], max(lent, 0.0)
-            refused.append(Refusal(code, "amount", required, seen, least - seen))
+            refuse(Refusal(priced[5], "amount", required, seen, least - seen))
         else:  # a cap that is not known
             silent_tax = multiple is not None and tax == -inf
             feature = "tax_paid_12m_yuan" if silent_tax else "sales_12m_yuan"
-            refused.append(Refusal(code, feature, "known"))
+            refuse(Refusal(priced[5], feature, "known"))
     lends.sort()
     most_yuan = max([lent for _, lent, _ in lends], default=0.0)
-    offers = [_offer(terms[at], lent, as_of) for _, lent, at in _best(lends, most_yuan, keep)]
+    offers = [_offer(terms[at][5], lent, as_of) for _, lent, at in _best(lends, most_yuan, keep)]
     return Matched(offers, refused, len(lends), most_yuan)
 
 
@@ -139,10 +137,10 @@ def _best(
     return kept
 
 
-def _offer(terms: "_Terms", lent: float, as_of: date) -> Offer:
-    rate, interest, days, tenor, repayment, code, institution = terms[5:12]
+def _offer(priced: "_Priced", lent: float, as_of: date) -> Offer:
+    rate, interest, days, tenor, repayment, code, institution = priced[:7]
     return Offer(
-        code, institution, *terms[12:], lent, rate, tenor, repayment,
+        code, institution, *priced[7:], lent, rate, tenor, repayment,
         int(lent * interest * 100.0 + 0.5) / 100.0, as_of + timedelta(days=days),
     )  # fmt: skip
 
@@ -162,12 +160,10 @@ def total_interest(rate: float, months: int, repayment: str) -> float:
     return months * monthly / (1 - (1 + monthly) ** -months) - 1
 
 
-_Terms = tuple[
-    int, float, float, float | None, float | None, float, float, int, int, Repayment,
-    str, str, str, str, str, str,
-]  # fmt: skip
-"""Rank by price, amount bounds, tax multiple, sales share, rate, total interest per yuan, days
-valid, tenor, repayment, product, institution, names."""
+_Priced = tuple[float, float, int, int, Repayment, str, str, str, str, str, str]
+"""Rate, total interest per yuan, days valid, tenor, repayment, product, institution, names."""
+_Terms = tuple[int, float, float, float | None, float | None, _Priced]
+"""Rank by price, amount bounds, tax multiple, sales share, and what an offer says."""
 
 
 class Catalogue:
@@ -214,9 +210,10 @@ class Catalogue:
             interest = total_interest(rates[at], tenor, product.repayment)
             priced.append((
                 rank[at], product.amount_min_yuan, product.amount_max_yuan, product.tax_multiple,
-                product.sales_share, rates[at], interest, product.valid_days, tenor,
-                product.repayment, product.code, product.institution, product.name_zh,
-                product.name_en, whose.name_zh, whose.name_en,
+                product.sales_share,
+                (rates[at], interest, product.valid_days, tenor, product.repayment, product.code,
+                 product.institution, product.name_zh, product.name_en, whose.name_zh,
+                 whose.name_en),
             ))  # fmt: skip
         return priced
 

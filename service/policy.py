@@ -39,7 +39,7 @@ _TYPES: dict[str, Type] = {
     **{f.name: "number" if f.kind == "number" else "category" for f in FEATURES},
     **dict(APPLICATION_FACTS),
 }
-_UNITS = {f.name: f.source for f in FEATURES}
+_SOURCE_OF = {f.name: f.source for f in FEATURES}
 
 
 class PolicyError(ValueError):
@@ -195,7 +195,7 @@ class Policy:
     def _reason(self, result: RuleResult, as_of: dict[str, date]) -> Reason:
         rule = self.rules[result.code]
         feature = next(iter(self.conditions[result.code].names), None)
-        source = _UNITS.get(feature or "")
+        source = _SOURCE_OF.get(feature or "")
         if result.missing:
             zh, en = SOURCE_LABELS.get(source or "", ("", ""))
             text_zh = f"缺少{zh}数据，无法核验：{rule.zh}"

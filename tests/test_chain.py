@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chain import GENESIS, Record, Unreadable, chained, walk
+from service.chain import GENESIS, Record, Unreadable, chained, content_hash, walk
 
 
 def chain(count: int) -> list[Record]:
     head, records = GENESIS, []
     for seq in range(1, count + 1):
-        own = chained(head, f"d{seq}", b"request", b"decision")
+        own = chained(head, f"d{seq}", content_hash(b"request", b"decision"))
         records.append(Record(seq, f"d{seq}", b"request", b"decision", head.hex(), own.hex()))
         head = own
     return records
 
 
 def test_the_hash_is_the_published_formula() -> None:
-    stored = b"".join(len(part).to_bytes(8, "big") + part for part in (b"id", b"asked", b"said"))
-    expected = hashlib.sha256(bytes(32) + stored).digest()
-    assert chained(GENESIS, "id", b"asked", b"said") == expected
+    asked, said = hashlib.sha256(b"asked").digest(), hashlib.sha256(b"said").digest()
+    expected = hashlib.sha256(bytes(32) + asked + said + b"id").digest()
+    assert chained(GENESIS, "id", content_hash(b"asked", b"said")) == expected
 
 
 parts = st.tuples(st.text(max_size=3), st.binary(max_size=3), st.binary(max_size=3))
@@ -33,7 +33,8 @@ parts = st.tuples(st.text(max_size=3), st.binary(max_size=3), st.binary(max_size
 def test_bytes_moved_from_one_part_to_the_next_change_the_hash(
     a: tuple[str, bytes, bytes], b: tuple[str, bytes, bytes]
 ) -> None:
-    assert (chained(GENESIS, *a) == chained(GENESIS, *b)) == (a == b)
+    first, second = (chained(GENESIS, named, content_hash(*parts)) for named, *parts in (a, b))
+    assert (first == second) == (a == b)
 
 
 def test_an_empty_chain_fits_and_ends_in_zeros() -> None:
