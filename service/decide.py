@@ -54,7 +54,8 @@ class Decision(Struct, frozen=True, kw_only=True):
 
     Offers bind only when the verdict is approve; on refer they show what a person could agree to,
     on decline there are none. Of many eligible products the ten cheapest are offered, and always
-    one that lends the most.
+    one that lends the most. `syndicate` holds the offers to be taken together when no single one
+    covers what was asked for and allowed.
     """
 
     decision_id: str
@@ -69,6 +70,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     assessment: Assessment
     eligible_products: int
     offers: list[Offer]
+    syndicate: list[Offer]
     refused: list[Refusal]
     rules: list[RuleResult]
     portrait: dict[str, Value]
@@ -150,7 +152,8 @@ def decide(
         as_of=credit_file.as_of,
         keep=MOST_OFFERS,
     )
-    lend = within_products(lend, matched.most_yuan)
+    together_yuan = sum([offer.amount_yuan for offer in matched.syndicate])
+    lend = within_products(lend, max(matched.most_yuan, together_yuan))
     verdict = strictest(policy.verdict, "approve" if matched.offers else "refer")
 
     t5 = tick()
@@ -170,6 +173,7 @@ def decide(
         assessment=assessment,
         eligible_products=matched.eligible,
         offers=[] if declined else matched.offers,
+        syndicate=[] if declined else matched.syndicate,
         refused=matched.refused,
         rules=policy.results,
         portrait=named([None if value != value else value for value in values]),
@@ -208,7 +212,7 @@ def dates(credit_file: CreditFile) -> dict[str, date]:
 
 
 def within_products(lend: limits.Limit, most_yuan: float) -> limits.Limit:
-    """The limit no larger than what some product lends; zero when none fits."""
+    """The limit no larger than what one product or a syndicate lends; zero when none fits."""
     if most_yuan >= lend.limit_yuan:
         return lend
     return limits.smallest({**lend.caps, "product": most_yuan})

@@ -24,7 +24,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "grade": ("信用等级上限", "the most lent to this grade"),
     "degraded": ("税务与发票数据缺失时的上限", "the most lent without tax and invoices"),
     "policy": ("政策规则上限", "a policy rule"),
-    "product": ("产品上限", "the largest product that fits"),
+    "product": ("可办理产品合计上限", "the most that fitting products lend"),
 }
 """Cap -> zh and en words."""
 

@@ -6,7 +6,7 @@ a list kept for the grade, tenor and LPR. The amount is the last thing that can 
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from msgspec import Struct
 from model.artifact import sha256
 from service.catalogue import GRADES, CatalogueError, Product, Repayment, read
 from service.eligibility import FIELD_BITS, Eligibility, Refusal, refuse_choice
+from service.syndicate import Lender, syndicate
 
 __all__ = ["Catalogue", "CatalogueError", "Matched", "Offer", "Refusal", "load_catalogue", "match"]
 
@@ -47,10 +48,13 @@ class Matched(Struct, frozen=True):
     """Offers, cheapest first, and one refusal for every product that does not fit.
 
     Refusals are in catalogue order. `eligible` counts the products that fit, offered or not;
-    `most_yuan` is the largest amount any of them lends.
+    `most_yuan` is the largest amount any of them lends. When that is less than asked for and
+    allowed, `syndicate` is the cheapest set of products of different institutions that together
+    lend it, or as much of it as they can.
     """
 
     offers: list[Offer]
+    syndicate: list[Offer]
     refused: list[Refusal]
     eligible: int
     most_yuan: float
@@ -122,7 +126,29 @@ def match(
     lends.sort()
     most_yuan = max([lent for _, lent, _ in lends], default=0.0)
     offers = [_offer(terms[at][5], lent, as_of) for _, lent, at in _best(lends, most_yuan, keep)]
-    return Matched(offers, refused, len(lends), most_yuan)
+    together = _together(lends, terms, asked) if most_yuan < asked - asked % ROUNDING_YUAN else []
+    shared = [_offer(terms[at][5], lent, as_of) for lent, at in together]
+    return Matched(offers, shared, refused, len(lends), most_yuan)
+
+
+def _together(
+    lends: list[tuple[int, float, int]], terms: Sequence["_Terms"], asked: float
+) -> list[tuple[float, int]]:
+    """Amounts and positions of the products that lend together more than one of them does."""
+    lenders = [
+        Lender(
+            rate_bp=round(terms[at][5][0] * 10_000),
+            least=ceil(terms[at][1] / ROUNDING_YUAN),
+            most=int(lent / ROUNDING_YUAN),
+            institution=terms[at][5][6],
+            product=at,
+        )
+        for _, lent, at in lends
+    ]
+    shares = syndicate(lenders, int(asked / ROUNDING_YUAN))
+    if len(shares) < 2:
+        return []
+    return [(share.amount * ROUNDING_YUAN, share.product) for share in shares]
 
 
 def _best(

@@ -94,14 +94,19 @@ def decision_table(decision: dict[str, Any], c2_ms: float) -> Group:
     )
     for label, value in rows:
         table.add_row(label, value)
-    return Group(table, _offers(decision["offers"])) if decision["offers"] else Group(table)
+    shown = [table]
+    if decision["offers"]:
+        shown.append(_offers("报价 offers, cheapest first", decision["offers"][:3]))
+    if decision["syndicate"]:
+        shown.append(_offers("联合授信 to be taken together", decision["syndicate"]))
+    return Group(*shown)
 
 
-def _offers(offers: list[dict[str, Any]]) -> Table:
-    table = Table(title="报价 offers, cheapest first", title_justify="left", padding=(0, 1))
+def _offers(title: str, offers: list[dict[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left", padding=(0, 1))
     for column in ("产品 product", "金额 yuan", "年利率 rate", "月 months", "有效至 until"):
         table.add_column(column, justify="left" if column[0] == "产" else "right")
-    for offer in offers[:3]:
+    for offer in offers:
         table.add_row(
             f"{offer['institution_name_zh']} {offer['product_name_zh']}\n"
             f"{offer['institution_name_en']}: {offer['product_name_en']}",

@@ -331,3 +331,28 @@ def test_of_many_offers_the_cheapest_are_kept_and_one_that_lends_the_most() -> N
     most = max(offer.amount_yuan for offer in every.offers)
     assert few.most_yuan == most == max(offer.amount_yuan for offer in few.offers)
     assert few.refused == every.refused
+
+
+@settings(max_examples=300, deadline=None)
+@given(FACTS, APPLICATIONS, st.sampled_from([1.0, 10.0, 100.0]))
+def test_a_syndicate_lends_what_no_single_product_covers(
+    facts: dict[str, Any], asked: dict[str, Any], times: float
+) -> None:
+    asked = asked | {"limit_yuan": asked["limit_yuan"] * times, "amount_yuan": 1e9}
+    found = matched(facts, **asked)
+    if not found.syndicate:
+        return
+    total = sum(offer.amount_yuan for offer in found.syndicate)
+    assert found.most_yuan < total <= min(asked["limit_yuan"], asked["amount_yuan"])
+    assert len({offer.institution for offer in found.syndicate}) == len(found.syndicate)
+    alone = {offer.product: offer for offer in found.offers}
+    for offer in found.syndicate:
+        least = BY_CODE[offer.product]["amount_min_yuan"]
+        assert least <= offer.amount_yuan <= alone[offer.product].amount_yuan
+        assert offer.annual_rate == alone[offer.product].annual_rate
+
+
+def test_a_request_that_one_product_covers_needs_no_syndicate() -> None:
+    covered = matched(SOUND).most_yuan
+    assert matched(SOUND, amount_yuan=covered).syndicate == []
+    assert matched(SOUND, amount_yuan=1e9, limit_yuan=1e9).syndicate
