@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
@@ -27,6 +28,7 @@ from service.chain import Receipt, Record
 from service.decide import Engine, decide
 from service.ledger import Ledger, LedgerBusy, LedgerError
 from service.problem import MEDIA_TYPE, FieldError, Problem
+from service.recourse import recourse
 
 log = logging.getLogger("yidaitong")
 PATH = "/v1/decisions"
@@ -45,6 +47,14 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
     app = FastAPI(
         title="Yidaitong", docs_url=None, redoc_url=None, lifespan=lifespan, openapi_url=None
     )
+
+    async def post_recourse(request: Request) -> Response:
+        body = await _json_body(dict(request.scope["headers"]), request.receive, max_body_bytes)
+        try:
+            asked, wanted_yuan = parse(body, _today()), _wanted_yuan(request)
+        except Fault as fault:
+            raise _invalid(fault) from None
+        return _json(_encode(await run_in_threadpool(recourse, asked, engine, wanted_yuan)))
 
     async def get_decision(request: Request) -> Response:
         decision_id = str(request.path_params["decision_id"])
@@ -73,6 +83,7 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
 
     decisions = _Decisions(engine, ledger, max_body_bytes)
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
+    app.add_route("/v1/recourse", post_recourse, methods=["POST"])
     app.add_route("/v1/decisions/{decision_id}", get_decision, methods=["GET"])
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/readyz", readyz, methods=["GET"])
@@ -158,6 +169,20 @@ def _invalid(fault: Fault) -> Problem:
         f"{fault.field}: expected {fault.expected}.",
         [FieldError(field=fault.field, value=value, expected=fault.expected)],
     )
+
+
+def _wanted_yuan(request: Request) -> float | None:
+    """The amount the applicant wants, from ?amount_yuan=; None when left out."""
+    given = request.query_params.get("amount_yuan")
+    if given is None:
+        return None
+    try:
+        wanted_yuan = float(given)
+    except ValueError:
+        wanted_yuan = -1.0
+    if not 1_000 <= wanted_yuan <= 1_000_000_000:
+        raise Fault("amount_yuan", given[:80], "yuan between 1000 and 1000000000")
+    return wanted_yuan
 
 
 async def _json_body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:

@@ -9,7 +9,7 @@ import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -72,8 +72,7 @@ def application(
         return
     if story not in STORIES:
         _fail(f"--story: got {story!r}, expected one of {', '.join(STORIES)}")
-    written = msgspec.json.format(msgspec.json.encode(posted(story)), indent=2)
-    sys.stdout.write(written.decode() + "\n")
+    _show(msgspec.json.encode(posted(story)))
 
 
 @app.command()
@@ -89,11 +88,7 @@ def decide(
     from service.application import parse
     from service.decide import decide as decided
 
-    try:
-        body = file.read_bytes()
-    except OSError as error:
-        _fail(f"{file}: {error.strerror}; expected a file of applicant JSON")
-    request = parse(body, date.max)
+    request = parse(_applicant(file), date.max)
     decision = decided(
         request,
         _engine(artifact),
@@ -101,8 +96,23 @@ def decide(
         decided_at=datetime.now(UTC),
         tick=time.perf_counter_ns,
     )
-    written = msgspec.json.format(msgspec.json.encode(decision), indent=2)
-    sys.stdout.write(written.decode() + "\n")
+    _show(msgspec.json.encode(decision))
+
+
+@app.command()
+def recourse(
+    file: Annotated[Path, typer.Argument(help="applicant JSON, as posted to /v1/decisions")],
+    amount: Annotated[float | None, typer.Option(help="yuan to reach; any when left out")] = None,
+    artifact: Artifact = None,
+) -> None:
+    """Show the cheapest changes that lead to yes, each tried by deciding again."""
+    import msgspec
+
+    from service.application import parse
+    from service.recourse import recourse as ways
+
+    found = ways(parse(_applicant(file), date.max), _engine(artifact), amount)
+    _show(msgspec.json.encode(found))
 
 
 @app.command()
@@ -316,7 +326,21 @@ def _serve_command(port: int, ledger: str | None = None, artifact: Path | None =
     return command + (["--artifact", str(artifact)] if artifact else [])
 
 
-def _fail(sentence: str) -> Any:
+def _applicant(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        _fail(f"{file}: {error.strerror}; expected a file of applicant JSON")
+
+
+def _show(json: bytes) -> None:
+    """Print JSON for people to read."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(json, indent=2).decode() + "\n")
+
+
+def _fail(sentence: str) -> NoReturn:
     err.print(f"[red]error:[/red] {sentence}", soft_wrap=True)
     raise typer.Exit(1)
 

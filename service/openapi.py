@@ -9,6 +9,7 @@ import msgspec
 from service.application import Request
 from service.decide import Decision
 from service.problem import MEDIA_TYPE, ProblemDocument
+from service.recourse import Recourse
 
 EXAMPLES = Path(__file__).parent / "examples.json"
 """A posted request and the reply to it; kept true by a test."""
@@ -24,7 +25,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1 for the whole service."""
-    records = (Request, Decision, Place, ProblemDocument)
+    records = (Request, Decision, Place, ProblemDocument, Recourse)
     _, components = msgspec.json.schema_components(
         records, ref_template="#/components/schemas/{name}"
     )
@@ -33,6 +34,7 @@ def document() -> dict[str, Any]:
     reply["required"] = [*reply["required"], "record"]
     examples = msgspec.json.decode(EXAMPLES.read_bytes()) if EXAMPLES.exists() else {}
     decided = {"description": "The decision, durable.", "content": _json("Decision", examples)}
+    ways = {"description": "Up to three ways to yes.", "content": _json("Recourse", {})}
     problem = {
         "description": "A problem document (RFC 9457) naming field, value and expectation.",
         "content": {MEDIA_TYPE: {"schema": _ref("ProblemDocument")}},
@@ -68,6 +70,15 @@ def document() -> dict[str, Any]:
                     "responses": {"200": decided, "404": problem},
                 }
             },
+            "/v1/recourse": {
+                "post": {
+                    "operationId": "recourse",
+                    "summary": "The cheapest changes that lead to yes; nothing is recorded",
+                    "parameters": [_WANTED],
+                    "requestBody": {"required": True, "content": _json("Request", examples)},
+                    "responses": {"200": ways, **dict.fromkeys(_REFUSALS[:4], problem)},
+                }
+            },
             "/healthz": {
                 "get": {"operationId": "healthz", "summary": "Alive", "responses": {"200": text}}
             },
@@ -83,6 +94,12 @@ def document() -> dict[str, Any]:
     }
 
 
+_WANTED = {
+    "name": "amount_yuan",
+    "in": "query",
+    "description": "The amount to reach; any approval when left out.",
+    "schema": {"type": "number", "minimum": 1_000, "maximum": 1_000_000_000},
+}
 _REFUSALS = ("400", "413", "415", "422", "503")
 
 
