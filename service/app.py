@@ -7,7 +7,7 @@ written by msgspec; FastAPI routes, documents and turns exceptions into problem 
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from http import HTTPStatus
@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.credit_file import Fault
-from service import openapi
+from service import notice, openapi
 from service.application import parse
 from service.chain import Receipt, Record
 from service.decide import Engine, decide
@@ -58,15 +58,17 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
 
     async def get_decision(request: Request) -> Response:
         decision_id = str(request.path_params["decision_id"])
-        record = ledger.get(decision_id)
-        if record is None:
-            raise Problem(
-                "decision-not-found",
-                404,
-                f"No decision {decision_id[:64]!r} is in the ledger; expected the decision_id of "
-                "an earlier reply.",
-            )
+        record = _found(ledger, decision_id)
         return _json(with_record(record.decision, record))
+
+    async def get_notice(request: Request) -> Response:
+        lang = _choice(request, "lang", notice.LANGS)
+        form = _choice(request, "format", notice.FORMATS)
+        if form is None:
+            wanted = notice.prefers_html(request.headers.get("accept", ""))
+            form = "html" if wanted else "json"
+        decision_id = str(request.path_params["decision_id"])
+        return await run_in_threadpool(_notice, ledger, decision_id, lang, form)
 
     async def healthz(_: Request) -> Response:
         return _json(b'{"status":"ok"}')
@@ -85,6 +87,7 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
     app.add_route("/v1/recourse", post_recourse, methods=["POST"])
     app.add_route("/v1/decisions/{decision_id}", get_decision, methods=["GET"])
+    app.add_route("/v1/decisions/{decision_id}/notice", get_notice, methods=["GET"])
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/readyz", readyz, methods=["GET"])
     app.add_route("/openapi.json", schema, methods=["GET"])
@@ -149,6 +152,46 @@ def with_record(stored: bytes, receipt: Receipt | Record) -> bytes:
     """A stored decision with its place in the ledger added; the stored bytes stay as they are."""
     place = {"seq": receipt.seq, "hash": receipt.hash, "prev_hash": receipt.prev_hash}
     return stored[:-1] + b',"record":' + _encode(place) + b"}"
+
+
+def _found(ledger: Ledger, decision_id: str) -> Record:
+    record = ledger.get(decision_id)
+    if record is None:
+        raise Problem(
+            "decision-not-found",
+            404,
+            f"No decision {decision_id[:64]!r} is in the ledger; expected the decision_id of "
+            "an earlier reply.",
+        )
+    return record
+
+
+def _notice(ledger: Ledger, decision_id: str, lang: Any, form: str) -> Response:
+    """The applicant's notice of a decision, as JSON or as a page."""
+    try:
+        told = notice.notice(_found(ledger, decision_id), lang)
+    except notice.NoticeError as error:
+        log.error("notice: %s", error)
+        said = "The recorded decision cannot be told as a notice by this version."
+        raise Problem("notice-unavailable", 500, said) from None
+    if form == "json":
+        return Response(_encode(told), headers=_PRIVATE, media_type="application/json")
+    return Response(notice.html(told), headers=_PRIVATE | _PAGE_ALONE, media_type="text/html")
+
+
+_PRIVATE = {"Vary": "Accept", "Cache-Control": "private, no-store"}
+_PAGE_ALONE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def _choice(request: Request, name: str, choices: Sequence[str]) -> str | None:
+    """A query parameter that is one of a few words; None when it is not given."""
+    value = request.query_params.get(name)
+    if value is None or value in choices:
+        return value
+    raise _invalid(Fault(name, value[:80], f"one of {', '.join(choices)}"))
 
 
 def _today() -> date:
@@ -233,10 +276,12 @@ async def _render(_: Request, error: Exception) -> Response:
         problem = Problem(
             "ledger-unavailable",
             503,
-            "The decision could not be made durable and was not recorded; try again.",
+            "The ledger does not answer; no decision was recorded by this request. Try again.",
             headers=_RETRY,
         )
     else:
         log.error("unforeseen %s", type(error).__name__, exc_info=error)
-        problem = Problem("internal", 500, "An unforeseen error; nothing was decided.")
+        problem = Problem(
+            "internal", 500, "An unforeseen error; no decision was recorded by this request."
+        )
     return Response(problem.body(), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

@@ -8,6 +8,7 @@ import msgspec
 
 from service.application import Request
 from service.decide import Decision
+from service.notice import FORMATS, LANGS, Notice
 from service.problem import MEDIA_TYPE, ProblemDocument
 from service.recourse import Recourse
 
@@ -25,7 +26,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1 for the whole service."""
-    records = (Request, Decision, Place, ProblemDocument, Recourse)
+    records = (Request, Decision, Place, Notice, ProblemDocument, Recourse)
     _, components = msgspec.json.schema_components(
         records, ref_template="#/components/schemas/{name}"
     )
@@ -79,6 +80,7 @@ def document() -> dict[str, Any]:
                     "responses": {"200": ways, **dict.fromkeys(_REFUSALS[:4], problem)},
                 }
             },
+            "/v1/decisions/{decision_id}/notice": {"get": _notice(by_id, problem)},
             "/healthz": {
                 "get": {"operationId": "healthz", "summary": "Alive", "responses": {"200": text}}
             },
@@ -92,6 +94,27 @@ def document() -> dict[str, Any]:
         },
         "components": {"schemas": components},
     }
+
+
+def _notice(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
+    """The applicant's notice: JSON, or a page when Accept or `format` asks for one."""
+    page = {"text/html": {"schema": {"type": "string"}}}
+    told = {"description": "The notice.", "content": _json("Notice", {}) | page}
+    return {
+        "operationId": "get_notice",
+        "summary": "The letter to the applicant, in Chinese and English, as JSON or to print",
+        "parameters": [
+            by_id,
+            _query("lang", LANGS, "One language only; both when it is left out."),
+            _query("format", FORMATS, "Goes before the Accept header; JSON when neither says."),
+        ],
+        "responses": {"200": told, **dict.fromkeys(("404", "422", "500", "503"), problem)},
+    }
+
+
+def _query(name: str, choices: tuple[str, ...], description: str) -> dict[str, Any]:
+    schema = {"type": "string", "enum": [*choices]}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 _WANTED = {

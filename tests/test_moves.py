@@ -1,4 +1,4 @@
-"""Moves: what a firm can do, said in both languages, changing what a source would show and no more."""
+"""Moves: what a firm can do, in both languages, and what a source would show of it afterwards."""
 
 from datetime import date
 from typing import Any
@@ -92,7 +92,9 @@ def test_every_move_is_said_in_both_languages(healthy: Request) -> None:
         assert move.seen != move.becomes
 
 
-@pytest.mark.parametrize("share,named", [(0.9, True), (0.8, False), (0.79, False), (1.0, True)])
+@pytest.mark.parametrize(
+    ("share", "named"), [(0.9, True), (0.8, False), (0.79, False), (1.0, True)]
+)
 def test_a_buyer_share_falls_to_a_step_below_it(
     healthy: Request, share: float, named: bool
 ) -> None:
