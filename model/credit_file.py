@@ -159,6 +159,32 @@ class Courts(_Record, frozen=True, kw_only=True):
     dishonest_listings: Annotated[list[DishonestListing], Meta(max_length=200)] = []
 
 
+class Bank(_Record, frozen=True, kw_only=True):
+    """Money in and out of the accounts a lender may look into, loans left out (source: bank)."""
+
+    as_of: date
+    months: Months
+    inflow_yuan: YuanByMonth
+    outflow_yuan: YuanByMonth
+    balance_yuan: YuanByMonth  # at the month's end
+
+
+class CreditBureau(_Record, frozen=True, kw_only=True):
+    """What the credit bureau says of loans from all lenders (source: credit_bureau)."""
+
+    as_of: date
+    months: Months
+    debt_yuan: YuanByMonth  # owed to all lenders at the month's end
+    overdue_yuan: YuanByMonth  # of it past due
+    overdue_months: CountByMonth  # in a row, at the month's end
+    queries: CountByMonth  # by lenders deciding on a loan
+    lenders: Count = 0  # with a loan or line open now
+    credit_line_yuan: Yuan = 0.0
+    credit_line_used_yuan: Yuan = 0.0
+    debt_service_yuan: Yuan = 0.0  # principal and interest due in the latest month
+    guarantees_yuan: Yuan = 0.0  # given for the debts of others
+
+
 class CreditFile(_Record, frozen=True, kw_only=True):
     """Everything the sources said about one firm, as of a date; a silent source is null."""
 
@@ -170,11 +196,16 @@ class CreditFile(_Record, frozen=True, kw_only=True):
     social_security: SocialSecurity | None = None
     electricity: Electricity | None = None
     courts: Courts | None = None
+    bank: Bank | None = None
+    credit_bureau: CreditBureau | None = None
 
 
 SOURCES: tuple[str, ...] = (
-    "registry", "tax", "invoices", "social_security", "electricity", "courts",
+    "registry", "tax", "invoices", "social_security", "electricity", "courts", "bank",
+    "credit_bureau",
 )  # fmt: skip
+
+Monthly = Tax | Invoices | SocialSecurity | Electricity | Bank | CreditBureau
 
 FIRST_YEAR, LAST_YEAR = 1990, 2099
 MONTH_INDEX: dict[str, int] = {
@@ -202,6 +233,8 @@ _MONTHLY: dict[str, tuple[str, ...]] = {
     ),
     "social_security": ("insured_persons", "paid_yuan"),
     "electricity": ("kwh",),
+    "bank": ("inflow_yuan", "outflow_yuan", "balance_yuan"),
+    "credit_bureau": ("debt_yuan", "overdue_yuan", "overdue_months", "queries"),
 }  # fmt: skip
 
 
@@ -247,8 +280,7 @@ def _not_after(field: str, value: date, limit: date, limit_name: str) -> None:
         raise Fault(field, value.isoformat(), f"a date not after {limit_name} = {limit}")
 
 
-def _check_months(at: str, section: Tax | Invoices | SocialSecurity | Electricity,
-                  columns: Sequence[str]) -> None:  # fmt: skip
+def _check_months(at: str, section: Monthly, columns: Sequence[str]) -> None:
     months = section.months
     for column in columns:
         length = len(getattr(section, column))

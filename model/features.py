@@ -32,6 +32,8 @@ SOURCE_LABELS: dict[str, tuple[str, str]] = {
     "social_security": ("社会保险", "social security"),
     "electricity": ("电力", "electricity"),
     "courts": ("法院", "courts"),
+    "bank": ("银行流水", "bank statements"),
+    "credit_bureau": ("征信", "credit bureau"),
 }
 
 
@@ -136,9 +138,30 @@ _COURTS = _source("courts", [
     ("plaintiff_suits_24m", "count", 0, "judicial_risk", "plaintiff", "近24个月起诉次数", "Suits as plaintiff in 24 months"),
 ])  # fmt: skip
 
+_BANK = _source("bank", [
+    ("bank_inflow_12m_yuan", "yuan", -1, "capacity", "bank_flow", "近12个月银行流入", "Money received in 12 months"),
+    ("bank_inflow_growth_12m", "ratio", -1, "growth", "bank_growth", "银行流入同比增长", "Growth of money received over 12 months"),
+    ("bank_balance_months", "months", -1, "capacity", "liquidity", "近3个月平均余额可支付月数", "Months of payments the balance of 3 months covers"),
+    ("bank_inflow_to_sales_12m", "ratio", 0, "operating_risk", "consistency", "银行流入与开票之比", "Money received over invoiced sales"),
+])  # fmt: skip
+
+_CREDIT_BUREAU = _source("credit_bureau", [
+    ("debt_yuan", "yuan", 0, "background", "debt", "现有融资余额", "Debt to all lenders"),
+    ("debt_to_sales", "ratio", 1, "operating_risk", "debt", "融资余额与销售额之比", "Debt over 12 months of sales"),
+    ("debt_service_to_sales", "ratio", 1, "operating_risk", "debt_service", "还本付息与销售额之比", "Debt service over sales"),
+    ("lenders", "count", 1, "operating_risk", "lenders", "现有授信机构数", "Lenders with a loan or line open"),
+    ("credit_line_used_share", "ratio", 1, "operating_risk", "line", "授信额度使用率", "Share of the credit lines drawn"),
+    ("overdue_debt_yuan", "yuan", 1, "compliance", "overdue", "当前逾期金额", "Debt past due now"),
+    ("overdue_months_24m", "count", 1, "compliance", "overdue", "近24个月逾期月数", "Months with debt past due, of 24"),
+    ("longest_overdue_24m", "months", 1, "compliance", "overdue", "近24个月最长连续逾期月数", "Longest run of months past due, of 24"),
+    ("queries_3m", "count", 1, "compliance", "queries", "近3个月贷款审批查询次数", "Lenders' queries in 3 months"),
+    ("queries_6m", "count", 1, "compliance", "queries", "近6个月贷款审批查询次数", "Lenders' queries in 6 months"),
+    ("guarantees_to_sales", "ratio", 1, "operating_risk", "guarantees", "对外担保与销售额之比", "Guarantees given over sales"),
+])  # fmt: skip
+
 FEATURES: tuple[Feature, ...] = tuple(
-    _REGISTRY + _TAX + _INVOICES + _SOCIAL_SECURITY + _ELECTRICITY + _COURTS
-)
+    _REGISTRY + _TAX + _INVOICES + _SOCIAL_SECURITY + _ELECTRICITY + _COURTS + _BANK + _CREDIT_BUREAU
+)  # fmt: skip
 """The portrait's order."""
 
 INDEX: dict[str, int] = {feature.name: i for i, feature in enumerate(FEATURES)}

@@ -12,7 +12,9 @@ from math import log, nan, sqrt
 
 from model.credit_file import (
     MONTH_INDEX,
+    Bank,
     Courts,
+    CreditBureau,
     CreditFile,
     Electricity,
     Invoices,
@@ -64,6 +66,11 @@ def portrait(credit_file: CreditFile) -> Portrait:
         silent["electricity"] if electricity is None else _electricity(electricity, sales_ratio)
     )
     values += silent["courts"] if courts is None else _courts(courts, sales)
+    bank, credit_bureau = credit_file.bank, credit_file.credit_bureau
+    values += silent["bank"] if bank is None else _bank(bank, sales)
+    values += (
+        silent["credit_bureau"] if credit_bureau is None else _credit_bureau(credit_bureau, sales)
+    )
     return values
 
 
@@ -271,6 +278,48 @@ def _courts(section: Courts, sales_12m_yuan: float) -> tuple[float, ...]:
     listed = 1.0 if any(listing.removed is None for listing in section.dishonest_listings) else 0.0
     relative = 0.0 if amount == 0 else amount / max(sales_12m_yuan, 1.0)
     return (float(defendant), relative, enforced, listed, float(plaintiff))
+
+
+def _bank(section: Bank, sales_12m_yuan: float) -> tuple[float, ...]:
+    window = _Window(section.months, section.as_of)
+    if not window.known:
+        return (nan,) * 4
+    inflow = window.of(section.inflow_yuan)
+    inflow_12m = sum(inflow[-12:])
+    outflow = window.of(section.outflow_yuan)[-12:]
+    balances = window.of(section.balance_yuan)[-3:]
+    return (
+        inflow_12m,
+        _growth(inflow_12m, sum(inflow[:12])) if window.known == 24 else nan,
+        _ratio(sum(balances) / len(balances), sum(outflow) / len(outflow)),
+        _ratio(inflow_12m, sales_12m_yuan),
+    )
+
+
+def _credit_bureau(section: CreditBureau, sales_12m_yuan: float) -> tuple[float, ...]:
+    window = _Window(section.months, section.as_of)
+    line = section.credit_line_yuan
+    used = section.credit_line_used_yuan / line if line > 0 else 0.0
+    service = _ratio(12.0 * section.debt_service_yuan, sales_12m_yuan)
+    guarantees = _ratio(section.guarantees_yuan, sales_12m_yuan)
+    if not window.known:
+        return (nan, nan, service, float(section.lenders), used, *(nan,) * 5, guarantees)
+    debt = window.of(section.debt_yuan)[-1]
+    overdue, in_a_row = window.of(section.overdue_yuan), window.of(section.overdue_months)
+    queries = window.of(section.queries)
+    return (
+        debt,
+        _ratio(debt, sales_12m_yuan),
+        service,
+        float(section.lenders),
+        used,
+        overdue[-1],
+        float(len(in_a_row) - in_a_row.count(0)),
+        float(max(in_a_row)),
+        float(sum(queries[-3:])),
+        float(sum(queries[-6:])),
+        guarantees,
+    )
 
 
 def named(values: Portrait) -> dict[str, Value]:

@@ -118,7 +118,8 @@ def said(value: float | str, unit: str, language: Literal["zh", "en"]) -> str:
     if unit == "yes/no":
         return ("是" if value else "否") if zh else ("yes" if value else "no")
     if unit == "months":
-        return f"{value:,.0f}个月" if zh else f"{value:,.0f} months"
+        months = f"{value:,.1f}" if value % 1 and abs(value) < 10 else f"{value:,.0f}"
+        return f"{months}个月" if zh else f"{months} months"
     if unit == "persons":
         return f"{value:,.0f}人" if zh else f"{value:,.0f} persons"
     if unit == "kWh":

@@ -104,23 +104,31 @@ class Scorer:
                 return self._grades[i]
         return self._grades[-1]
 
+    def rate(self, values: Sequence[Value]) -> tuple[int, float, str]:
+        """Score, pd_12m and grade of one row, without reasons: for many rows at once."""
+        return self._rated(self.contributions(values))
+
+    def _rated(self, added: Sequence[float]) -> tuple[int, float, str]:
+        logit = self.card.intercept + sum(added)
+        pd_12m = probability(logit)
+        return round(self._exact_score(logit)), pd_12m, self.grade(pd_12m)
+
     def assess(self, values: Sequence[Value], as_of: Mapping[str, date]) -> Assessment:
         """Score one portrait, with exact reasons.
 
         `as_of` gives each source's own date, so that a reason can say how fresh its value is.
         """
         added = self.contributions(values)
-        logit = self.card.intercept + sum(added)
-        pd_12m = probability(logit)
+        score, pd_12m, grade = self._rated(added)
         factor = self._points_per_logit
         points = [
             factor * (reference - own)
             for reference, own in zip(self._references, added, strict=True)
         ]
         return Assessment(
-            score=round(self._exact_score(logit)),
+            score=score,
             pd_12m=pd_12m,
-            grade=self.grade(pd_12m),
+            grade=grade,
             reference_score=self.reference_score,
             contributions=dict(zip(self._order, points, strict=True)),
             dimensions={

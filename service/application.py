@@ -11,7 +11,10 @@ from msgspec import Meta, Struct
 from model.credit_file import SOURCES, CreditFile, Fault, Uscc, check
 
 Purpose = Literal["working_capital", "equipment", "inventory", "epidemic_supplies", "other"]
-SourceName = Literal["registry", "tax", "invoices", "social_security", "electricity", "courts"]
+SourceName = Literal[
+    "registry", "tax", "invoices", "social_security", "electricity", "courts", "bank",
+    "credit_bureau",
+]  # fmt: skip
 
 
 class _Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -37,14 +37,29 @@ class _Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the rows of a catalogue file."""
 
 
+class Pricing(_Row, frozen=True, kw_only=True):
+    """What holds for every price: the capital a loan ties up and what it earns, the ceiling."""
+
+    risk_weight: Annotated[float, Meta(gt=0, le=2)]
+    capital_ratio: Annotated[float, Meta(gt=0, le=0.5)]
+    return_on_equity: Annotated[float, Meta(ge=0, le=0.5)]  # wanted above what deposits cost
+    ceiling_lpr_multiple: Annotated[float, Meta(gt=1, le=10)]
+
+
 class Institution(_Row, frozen=True, kw_only=True):
-    """Who sells products, and in which provinces ("*" for all)."""
+    """Who sells products, in which provinces ("*" for all), and what lending costs it.
+
+    `funding_bp` is over the one-year LPR and may be negative; all are basis points a year.
+    """
 
     code: Annotated[str, Meta(pattern=r"^I\d{2,3}$")]
     name_zh: _Name
     name_en: _Name
     kind: Literal["state", "joint_stock", "city", "rural", "digital", "guarantee", "small_loan"]
     regions: Annotated[list[_Region], Meta(min_length=1)]
+    funding_bp: Annotated[int, Meta(ge=-500, le=2_000)]
+    operating_bp: Annotated[int, Meta(ge=0, le=2_000)]
+    margin_bp: Annotated[int, Meta(ge=0, le=2_000)]
 
 
 class Condition(_Row, frozen=True, kw_only=True):
@@ -59,9 +74,9 @@ class Condition(_Row, frozen=True, kw_only=True):
 class Product(_Row, frozen=True, kw_only=True):
     """What an institution sells: amounts, tenors, price and conditions.
 
-    `spread_bp` is over the one-year LPR, for grade AAA and for the worst grade accepted; grades
-    between are spaced evenly. `tax_multiple` and `sales_share` cap the amount by tax paid and sales
-    of 12 months.
+    `spread_bp` is the band of its rate over the one-year LPR, lowest and highest;
+    `loss_given_default` what is lost of what is owed at default. `tax_multiple` and `sales_share`
+    cap the amount by tax paid and sales of 12 months.
     """
 
     code: Annotated[str, Meta(pattern=r"^P\d{3,4}$")]
@@ -77,6 +92,7 @@ class Product(_Row, frozen=True, kw_only=True):
     tenors_months: Annotated[list[_Months], Meta(min_length=1)]
     repayment: Repayment
     spread_bp: tuple[_Bp, _Bp]
+    loss_given_default: Annotated[float, Meta(gt=0, le=1)]
     worst_grade: Grade
     required_sources: list[SourceName]
     valid_days: Annotated[int, Meta(ge=1, le=365)]
@@ -88,44 +104,52 @@ class Product(_Row, frozen=True, kw_only=True):
     purposes: Annotated[list[Purpose], Meta(min_length=1)] | None = None
 
 
-_R = TypeVar("_R", Institution, Product)
+_R = TypeVar("_R", Pricing, Institution, Product)
+_C = TypeVar("_C", Institution, Product)
 _FEATURES = {feature.name: feature for feature in FEATURES}
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _FIELD = re.compile(r"(missing required|contains unknown) field `([^`]*)`")
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
-def read(stored: bytes) -> tuple[list[Institution], list[Product]]:
+def read(stored: bytes) -> tuple[Pricing, list[Institution], list[Product]]:
     """Parse a catalogue; raises CatalogueError for the first thing that cannot be right."""
     try:
         tables = tomllib.loads(stored.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(f"catalogue: got {error}, expected TOML in UTF-8") from None
     for key in tables:
-        _expect(key in ("institution", "product"), "catalogue", key, "a table",
-                "[[institution]] and [[product]] only")  # fmt: skip
+        _expect(key in ("pricing", "institution", "product"), "catalogue", key, "a table",
+                "[pricing], [[institution]] and [[product]] only")  # fmt: skip
+    raw = tables.get("pricing")
+    _expect(isinstance(raw, dict), "catalogue", "pricing", raw, "the table [pricing]")
+    pricing = _row(raw, "pricing", Pricing)
     institutions = _rows(tables.get("institution", []), "institution", Institution)
     products = _rows(tables.get("product", []), "product", Product)
     codes = {institution.code for institution in institutions}
     for product in products:
         _check(product, codes)
-    return institutions, products
+    return pricing, institutions, products
 
 
-def _rows(raw: Any, kind: str, row_type: type[_R]) -> list[_R]:
+def _rows(raw: Any, kind: str, row_type: type[_C]) -> list[_C]:
     _expect(isinstance(raw, list) and bool(raw), "catalogue", kind, raw, f"rows of [[{kind}]]")
-    rows: list[_R] = []
+    rows: list[_C] = []
     seen: set[str] = set()
     for at, one in enumerate(raw):
         code = one.get("code", f"number {at + 1}") if isinstance(one, dict) else f"number {at + 1}"
-        try:
-            row = msgspec.convert(one, row_type)
-        except msgspec.ValidationError as error:
-            raise _error_of(error, f"{kind} {code}", one, row_type) from None
+        row = _row(one, f"{kind} {code}", row_type)
         _expect(row.code not in seen, f"{kind} {code}", "code", code, "a code used once")
         seen.add(row.code)
         rows.append(row)
     return rows
+
+
+def _row(raw: Any, who: str, row_type: type[_R]) -> _R:
+    try:
+        return msgspec.convert(raw, row_type)
+    except msgspec.ValidationError as error:
+        raise _error_of(error, who, raw, row_type) from None
 
 
 def _error_of(
@@ -175,7 +199,7 @@ def _check(product: Product, institutions: set[str]) -> None:
     _expect(sorted(product.tenors_months) == product.tenors_months, who, "tenors_months",
             product.tenors_months, "months in ascending order")  # fmt: skip
     low, high = product.spread_bp
-    _expect(low <= high, who, "spread_bp", [low, high], "the best grade's spread first")
+    _expect(low <= high, who, "spread_bp", [low, high], "the lower spread first")
     _distinct(who, "required_sources", product.required_sources)
     _expect(product.sectors is None or product.excluded_sectors is None, who, "excluded_sectors",
             product.excluded_sectors, "either sectors or excluded_sectors")  # fmt: skip

@@ -9,25 +9,21 @@ import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from service import backoffice
+from service.options import Artifact, LedgerUrl, World, err, fail, load_engine, out, settings_of
 from service.settings import HOME, Settings
 
 if TYPE_CHECKING:
     from model.artifact import Card
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+app.add_typer(backoffice.app)
 
 DEMO_FIRMS, DEMO_MONTHS, DEMO_SEED = 10_000, 36, 7
-
-World = Annotated[Path, typer.Option(help="folder of a world written by `generate`")]
-Artifact = Annotated[Path | None, typer.Option(help="folder of a scorecard written by `train`")]
-LedgerUrl = Annotated[str | None, typer.Option(help="sqlite:///PATH of the decision records")]
 
 
 @app.command()
@@ -71,7 +67,7 @@ def application(
             out.print(f"{code:22} {told.title_en} / {told.title_zh}", soft_wrap=True)
         return
     if story not in STORIES:
-        _fail(f"--story: got {story!r}, expected one of {', '.join(STORIES)}")
+        fail(f"--story: got {story!r}, expected one of {', '.join(STORIES)}")
     _show(msgspec.json.encode(posted(story)))
 
 
@@ -91,7 +87,7 @@ def decide(
     request = parse(_applicant(file), date.max)
     decision = decided(
         request,
-        _engine(artifact),
+        load_engine(artifact),
         decision_id=uuid4().hex,
         decided_at=datetime.now(UTC),
         tick=time.perf_counter_ns,
@@ -111,7 +107,7 @@ def recourse(
     from service.application import parse
     from service.recourse import recourse as ways
 
-    found = ways(parse(_applicant(file), date.max), _engine(artifact), amount)
+    found = ways(parse(_applicant(file), date.max), load_engine(artifact), amount)
     _show(msgspec.json.encode(found))
 
 
@@ -130,8 +126,8 @@ def serve(
     from service.app import create_app
     from service.ledger import open_ledger
 
-    settings = _settings(host=host, port=port, ledger=ledger, artifact=artifact)
-    engine = _engine(settings.artifact)
+    settings = settings_of(host=host, port=port, ledger=ledger, artifact=artifact)
+    engine = load_engine(settings.artifact)
     records = open_ledger(settings.ledger)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     err.print(f"http://{settings.host}:{settings.port}  ledger {settings.ledger}")
@@ -186,7 +182,7 @@ def bench(
     from synthetic_data.stories import application as posted
 
     body = msgspec.json.encode(posted("mask-maker"))
-    engine, request, at = _engine(artifact), parse(body, date.max), datetime.now(UTC)
+    engine, request, at = load_engine(artifact), parse(body, date.max), datetime.now(UTC)
 
     def decide_once() -> object:
         return decided(
@@ -206,48 +202,6 @@ def bench(
         seconds=seconds,
         out_json=json,
     )
-
-
-@app.command()
-def replay(
-    decision_id: Annotated[str, typer.Argument(help="decision_id of an earlier reply, or `all`")],
-    ledger: LedgerUrl = None,
-    artifact: Artifact = None,
-) -> None:
-    """Make recorded decisions again and compare the bytes; exit 1 when one differs."""
-    from service.ledger import open_ledger
-    from service.replay import replay as replayed
-
-    engine = _engine(artifact)
-    differing = 0
-    with open_ledger(_settings(ledger=ledger).ledger, read_only=True) as records:
-        found = records.get(decision_id)
-        if found is None and decision_id != "all":
-            _fail(f"{decision_id!r} is not in the ledger; expected a decision_id, or `all`")
-        chosen = [found] if found else records.records()
-        count = 0
-        for record in chosen:
-            count += 1
-            result = replayed(record, engine)
-            if not result.same:
-                differing += 1
-                err.print(f"{result.decision_id} differs at {result.difference}", soft_wrap=True)
-    out.print(f"{count} replayed, {count - differing} with the same bytes, {differing} different")
-    raise typer.Exit(1 if differing else 0)
-
-
-@app.command()
-def verify(
-    ledger: LedgerUrl = None,
-    head: Annotated[str | None, typer.Option(help="head hash noted earlier; finds cuts")] = None,
-) -> None:
-    """Walk the hash chain of a ledger; exit 1, naming the place, when it is broken."""
-    from service.ledger import verify as walked
-
-    found = walked(_settings(ledger=ledger).ledger, head)
-    if not found.ok:
-        _fail(f"broken at record {found.broken_seq}: {found.what}")
-    out.print(f"{found.records} records, chain intact, head {found.head_hash}", soft_wrap=True)
 
 
 @app.command(hidden=True)
@@ -300,26 +254,6 @@ def _train(world: Path, to: Path) -> "Card":
         return trained(world, to, lambda step: status.update(f"training: {step}"))
 
 
-def _engine(artifact: Path | None) -> Any:
-    """The engine of an artefact; the demo's is made, in a process of its own, when missing."""
-    import subprocess
-
-    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY, Engine
-
-    settings = _settings(artifact=artifact)
-    if settings.artifact == Settings().artifact and not (settings.artifact / "card.json").exists():
-        subprocess.run([sys.executable, "-m", "service.cli", "prepare"], check=True)
-    return Engine.load(
-        settings.artifact,
-        settings.policy or DEFAULT_POLICY,
-        settings.catalogue or DEFAULT_CATALOGUE,
-    )
-
-
-def _settings(**given: Any) -> Settings:
-    return Settings(**{name: value for name, value in given.items() if value is not None})
-
-
 def _serve_command(port: int, ledger: str | None = None, artifact: Path | None = None) -> list[str]:
     command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
     command += ["--ledger", ledger] if ledger else []
@@ -330,7 +264,7 @@ def _applicant(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        _fail(f"{file}: {error.strerror}; expected a file of applicant JSON")
+        fail(f"{file}: {error.strerror}; expected a file of applicant JSON")
 
 
 def _show(json: bytes) -> None:
@@ -338,11 +272,6 @@ def _show(json: bytes) -> None:
     import msgspec
 
     sys.stdout.write(msgspec.json.format(json, indent=2).decode() + "\n")
-
-
-def _fail(sentence: str) -> NoReturn:
-    err.print(f"[red]error:[/red] {sentence}", soft_wrap=True)
-    raise typer.Exit(1)
 
 
 def main() -> None:

@@ -130,7 +130,9 @@ def decide(
     assessment = engine.scorer.assess(values, as_of)
 
     t2 = tick()
-    policy = engine.policy.evaluate(facts(values, application, assessment))
+    policy = engine.policy.evaluate(
+        facts(values, application, assessment.pd_12m, assessment.score), as_of
+    )
 
     t3 = tick()
     lend = limits.limit(
@@ -144,6 +146,7 @@ def decide(
         INDEX,
         sources=frozenset(as_of),
         grade=assessment.grade,
+        pd_12m=assessment.pd_12m,
         amount_yuan=application.amount_yuan,
         tenor_months=application.tenor_months,
         purpose=application.purpose,
@@ -189,15 +192,17 @@ def timings_us(*ns: int) -> Timings:
     return Timings(portrayed, assessed, ruled, limited, offered, engine)
 
 
-def facts(values: Sequence[Value], application: Application, assessment: Assessment) -> list[Value]:
+def facts(
+    values: Sequence[Value], application: Application, pd_12m: float, score: int
+) -> list[Value]:
     """All that a policy rule may ask, in the order of policy.FACT_INDEX."""
     return [
         *values,
         application.amount_yuan,
         float(application.tenor_months),
         application.purpose,
-        assessment.pd_12m,
-        float(assessment.score),
+        pd_12m,
+        float(score),
     ]
 
 

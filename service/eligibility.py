@@ -3,13 +3,14 @@
 Every requirement owns one bit. Sorted thresholds say which requirements of all products fail at a
 value, so one binary search per feature evaluates the whole catalogue; the lowest bit set in a
 product's field is the first requirement it failed, in the order the product states them: region,
-sector, purpose, tenor, sources, grade, then its own conditions as written.
+sector, purpose, tenor, sources, grade, its own conditions as written, and last the amount.
 """
 
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
+from math import ceil
 from operator import or_
 from typing import Any, get_args
 
@@ -19,7 +20,10 @@ from model.credit_file import SOURCES, Sector
 from service.catalogue import GRADES, Institution, Product
 
 FIELD_BITS = 32
-"""Bits kept for one product: 5 requirements of its own, 6 sources and 12 conditions fit."""
+"""Bits kept for one product: 5 requirements of its own, 8 sources, 12 conditions, 3 amounts."""
+ROUNDING_YUAN = 1_000.0
+HALF_FEN_YUAN = 0.005
+"""Multiples of tax and sales are taken to the fen: 35 % of 180,000 is no less than 63,000."""
 
 
 class Refusal(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -49,7 +53,7 @@ class Requirement(Struct, frozen=True):
 
 
 def requirements_of(product: Product, institution: Institution) -> list[Requirement]:
-    """The requirements of a product in its order; the amount comes last and needs no bit."""
+    """The requirements of a product in its order, before the amount."""
 
     def choice(feature: str, accepted: Sequence[str], required: str) -> Requirement:
         return Requirement(feature, required, accepted=frozenset(accepted))
@@ -96,7 +100,7 @@ _Refusing = tuple[int, dict[Any, Refusal] | None, str, str, str, float]
 
 
 class Eligibility:
-    """All requirements over facts: a portrait, then purpose, tenor, grade and a blank."""
+    """All requirements over facts: a portrait, then purpose, tenor, grade, a blank, the amount."""
 
     def __init__(
         self,
@@ -107,7 +111,7 @@ class Eligibility:
         self.feature_index = feature_index
         self.tax = feature_index["tax_paid_12m_yuan"]
         self.sales = feature_index["sales_12m_yuan"]
-        added = ("purpose", "tenor", "grade", "source")
+        added = ("purpose", "tenor", "grade", "source", "amount")
         places = {name: len(feature_index) + i for i, name in enumerate(added)}
         position = {**feature_index, **places}
         blank: _Refusing = (places["source"], None, "", "", "", 0.0)
@@ -117,9 +121,9 @@ class Eligibility:
         ceilings: dict[int, list[tuple[float, int]]] = {}
         choices: dict[int, list[tuple[frozenset[str], int]]] = {}
         for at, product in enumerate(products):
-            field, code, least = at * FIELD_BITS, product.code, product.amount_min_yuan
-            self.refusal_of[field] = (0, None, code, "amount", f">= {least:.15g}", least)
-            for bit, one in enumerate(requirements_of(product, institutions[product.institution])):
+            field, code = at * FIELD_BITS, product.code
+            requirements = requirements_of(product, institutions[product.institution])
+            for bit, one in enumerate(requirements):
                 flag, where = 1 << field + bit, position[one.feature]
                 known: dict[Any, Refusal] | None = None
                 if one.source is not None:
@@ -133,6 +137,11 @@ class Eligibility:
                     ceilings.setdefault(where, []).append((one.at_most, flag))
                 bound = one.at_least if one.at_least is not None else one.at_most or 0.0
                 refusing = (where, known, code, one.feature, one.required, bound)
+                self.refusal_of[field + bit + 1] = refusing
+            least = product.amount_min_yuan
+            refusing = (places["source"], None, code, "amount", f">= {least:.15g}", least)
+            for bit, (name, threshold) in enumerate(_amounts(product), len(requirements)):
+                floors.setdefault(position[name], []).append((threshold, 1 << field + bit))
                 self.refusal_of[field + bit + 1] = refusing
         self._sources = [(source, mask) for source, mask in sources.items() if mask]
         self._floors = [(where, *_floor(rows)) for where, rows in floors.items()]
@@ -163,6 +172,17 @@ class Eligibility:
             known = value is not None and value == value
             failed |= masks[bisect_left(thresholds, value)] if known else masks[-1]
         return self._fields(failed.to_bytes(self._size, "little"))
+
+
+def _amounts(product: Product) -> list[tuple[str, float]]:
+    """What the amount asked for, tax and sales must reach for the product's smallest loan."""
+    least = ceil(product.amount_min_yuan / ROUNDING_YUAN) * ROUNDING_YUAN
+    floors = [("amount", least)]
+    if product.tax_multiple is not None:
+        floors.append(("tax_paid_12m_yuan", (least - HALF_FEN_YUAN) / product.tax_multiple))
+    if product.sales_share is not None:
+        floors.append(("sales_12m_yuan", (least - HALF_FEN_YUAN) / product.sales_share))
+    return floors
 
 
 def _by_threshold(rows: Sequence[tuple[float, int]]) -> tuple[list[float], list[int]]:

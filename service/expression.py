@@ -22,11 +22,13 @@ class ExpressionError(ValueError):
 class Condition(Struct, frozen=True):
     """A compiled condition.
 
-    `test(facts)` is True or False, or None when a fact it needs is missing.
+    `test(facts)` is True or False, or None when a fact it needs is missing; `tree` is the same as
+    an expression over `v`, the facts.
     """
 
     text: str
     names: tuple[str, ...]
+    tree: ast.expr
     test: Callable[[Facts], bool | None]
 
 
@@ -58,13 +60,22 @@ def compile_condition(text: str, index: Mapping[str, int], types: Mapping[str, T
             body=ast.Constant(None),
             orelse=body,
         )
+    names = tuple(dict.fromkeys([*compiler.needed, *compiler.asked]))
+    return Condition(text, names, value, _function(value))
+
+
+def all_at_once(conditions: Sequence[Condition]) -> Callable[[Facts], tuple[bool | None, ...]]:
+    """One function that tests all conditions; much quicker than one call each."""
+    return _function(ast.Tuple([condition.tree for condition in conditions], ast.Load()))
+
+
+def _function(value: ast.expr) -> Callable[[Facts], Any]:
     arguments = ast.arguments(
         posonlyargs=[], args=[ast.arg("v")], kwonlyargs=[], kw_defaults=[], defaults=[]
     )
     function = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, value)))
-    test = eval(compile(function, "<policy>", "eval"), {"__builtins__": {}})
-    names = tuple(dict.fromkeys([*compiler.needed, *compiler.asked]))
-    return Condition(text, names, test)
+    made: Callable[[Facts], Any] = eval(compile(function, "<policy>", "eval"), {"__builtins__": {}})
+    return made
 
 
 def _fact(at: int) -> ast.expr:

@@ -5,7 +5,8 @@ selling to more buyers, asking otherwise. History is never rewritten: a return f
 not on time. The days each takes are assumed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import floor
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,8 +14,8 @@ from msgspec.structs import replace
 from model.reasons import said
 from service.application import Application, Request
 
-CAPITAL_SHARE = 0.5
-"""Paying in capital is suggested up to this share of the loan asked for; assumed."""
+PAY_SHARE = 0.5
+"""Paying in capital or paying off debt is suggested up to this share of the loan; assumed."""
 MOST_DIVERSIFIED = 0.3
 """The largest fall of the largest buyer's share suggested; assumed."""
 TENORS_MONTHS = (6, 12, 24, 36)
@@ -37,14 +38,17 @@ Changed = tuple[Move, Callable[[Request], Request]]
 """A move and what it does to the request."""
 
 
-def moves(request: Request, buyer_steps: Sequence[float]) -> list[list[Changed]]:
+def moves(request: Request, steps: Mapping[str, Sequence[float]]) -> list[list[Changed]]:
     """What this applicant can do, in groups of which one at most is done.
 
-    `buyer_steps` are the largest buyer's shares at which a rule or the scorecard changes its mind.
+    `steps` are the values of a feature or of the amount at which a rule or the scorecard changes
+    its mind; those of top_buyer_share_12m, debt_to_sales and amount_yuan are looked at.
     """
     groups = [_tax(request), _filings(request), _social_security(request), _electricity(request)]
-    groups += [_judgments(request), _abnormal(request), _capital(request)]
-    groups += [_buyers(request, buyer_steps), _tenors(request)]
+    groups += [_overdue(request), _judgments(request), _abnormal(request), _capital(request)]
+    groups += [_debt(request, steps.get("debt_to_sales", ()))]
+    groups += [_buyers(request, steps.get("top_buyer_share_12m", ()))]
+    groups += [_amounts(request, steps.get("amount_yuan", ())), _tenors(request)]
     return [group for group in map(list, groups) if group]
 
 
@@ -113,6 +117,40 @@ def _electricity(request: Request) -> Iterator[Changed]:
         yield move, _with("electricity", overdue_yuan=0.0)
 
 
+def _overdue(request: Request) -> Iterator[Changed]:
+    section = request.credit_file.credit_bureau
+    owed = section.overdue_yuan[-1] if section is not None and section.overdue_yuan else 0.0
+    if section is not None and owed > 0:
+        move = Move(
+            code="PAY-OVERDUE-LOANS",
+            text_zh=f"归还逾期贷款{said(owed, 'yuan', 'zh')}",
+            text_en=f"Pay the {said(owed, 'yuan', 'en')} past due to other lenders",
+            field="credit_file.credit_bureau.overdue_yuan", seen=owed, becomes=0.0, days=30,
+            pay_yuan=owed,
+        )  # fmt: skip
+        yield move, _with("credit_bureau", overdue_yuan=[*section.overdue_yuan[:-1], 0.0])
+
+
+def _debt(request: Request, steps: Sequence[float]) -> Iterator[Changed]:
+    section, invoices = request.credit_file.credit_bureau, request.credit_file.invoices
+    if section is None or invoices is None or not section.debt_yuan:
+        return
+    owed, sales_yuan = section.debt_yuan[-1], sum(invoices.sales_yuan[-12:])
+    for step in sorted(steps, reverse=True):
+        left = floor(max(step * sales_yuan, 0.0) / 1_000) * 1_000.0
+        if 0 < owed - left <= PAY_SHARE * request.application.amount_yuan:
+            move = Move(
+                code="REPAY-DEBT",
+                text_zh=f"归还部分现有贷款，余额由{said(owed, 'yuan', 'zh')}"
+                f"降至{said(left, 'yuan', 'zh')}",
+                text_en=f"Repay loans of other lenders from {said(owed, 'yuan', 'en')} "
+                f"down to {said(left, 'yuan', 'en')}",
+                field="credit_file.credit_bureau.debt_yuan", seen=owed, becomes=left, days=30,
+                pay_yuan=owed - left,
+            )  # fmt: skip
+            yield move, _with("credit_bureau", debt_yuan=[*section.debt_yuan[:-1], left])
+
+
 def _judgments(request: Request) -> Iterator[Changed]:
     courts = request.credit_file.courts
     if courts is None:
@@ -158,7 +196,7 @@ def _capital(request: Request) -> Iterator[Changed]:
     if registry is None:
         return
     paid, promised = registry.paid_in_capital_yuan, registry.registered_capital_yuan
-    if not 0 < promised - paid <= CAPITAL_SHARE * request.application.amount_yuan:
+    if not 0 < promised - paid <= PAY_SHARE * request.application.amount_yuan:
         return
     move = Move(
         code="PAY-IN-CAPITAL",
@@ -187,6 +225,20 @@ def _buyers(request: Request, steps: Sequence[float]) -> Iterator[Changed]:
                 days=180 if share - step <= MOST_DIVERSIFIED / 2 else 365,
             )  # fmt: skip
             yield move, _with("invoices", top_buyer_share_12m=step)
+
+
+def _amounts(request: Request, steps: Sequence[float]) -> Iterator[Changed]:
+    asked = request.application.amount_yuan
+    for yuan in sorted(steps, reverse=True):
+        if 0 < yuan < asked:
+            move = Move(
+                code="ASK-LESS",
+                text_zh=f"将申请金额由{said(asked, 'yuan', 'zh')}改为{said(yuan, 'yuan', 'zh')}",
+                text_en=f"Ask for {said(yuan, 'yuan', 'en')} instead of "
+                f"{said(asked, 'yuan', 'en')}",
+                field="application.amount_yuan", seen=asked, becomes=yuan, days=0,
+            )  # fmt: skip
+            yield move, _asking(amount_yuan=yuan)
 
 
 def _tenors(request: Request) -> Iterator[Changed]:

@@ -33,7 +33,10 @@ TEXTS = Path(__file__).parent / "notice.toml"
 _CHINA = timezone(timedelta(hours=8))
 _decode = msgspec.json.Decoder(Decision).decode
 
-CAP_SOURCES: dict[str, str] = {"tax": "tax", "sales": "invoices", "recent_sales": "invoices"}
+CAP_SOURCES: dict[str, str] = {
+    "tax": "tax", "sales": "invoices", "recent_sales": "invoices", "affordability": "invoices",
+    "exposure": "credit_bureau", "bank_flow": "bank",
+}  # fmt: skip
 """Cap -> the source whose figures it is worked out from."""
 
 
@@ -245,8 +248,13 @@ def _cap(decision: Decision, lang: Lang) -> str:
     """The cap that set the limit in words; a policy cap with the rule's code."""
     cap = decision.limit_cap
     words = CAP_LABELS.get(cap, (cap, cap))[LANGS.index(lang)]
-    capped = [(rule.cap_yuan, rule.code) for rule in decision.rules if rule.cap_yuan is not None]
-    if cap == "policy" and capped:
+    of_source = cap == "degraded"
+    capped = [
+        (rule.cap_yuan, rule.code)
+        for rule in decision.rules
+        if rule.cap_yuan is not None and rule.code.startswith("P-SRC-") == of_source
+    ]
+    if cap in ("policy", "degraded") and capped:
         return _say("cap_rule", lang, cap=words, code=min(capped)[1])
     return words
 

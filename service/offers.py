@@ -1,34 +1,45 @@
 """Offers: which products fit one applicant, at what price, and why each of the others does not.
 
-Eligibility says what each product's first failed requirement is; a product that fits is priced from
-a list kept for the grade, tenor and LPR. The amount is the last thing that can refuse.
+Eligibility says what each product's first failed requirement is; a product that fits is priced by
+a tariff kept for the tenor and LPR. The amount is the last thing that can refuse.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from math import ceil, inf
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from model.artifact import sha256
-from service.catalogue import GRADES, CatalogueError, Product, Repayment, read
-from service.eligibility import FIELD_BITS, Eligibility, Refusal, refuse_choice
+from service.catalogue import GRADES, CatalogueError, Institution, Product, Repayment, read
+from service.eligibility import (
+    FIELD_BITS,
+    HALF_FEN_YUAN,
+    ROUNDING_YUAN,
+    Eligibility,
+    Refusal,
+    refuse_choice,
+)
+from service.price import Price, Tariff, tariff
 from service.syndicate import Lender, syndicate
 
 __all__ = ["Catalogue", "CatalogueError", "Matched", "Offer", "Refusal", "load_catalogue", "match"]
 
 Value = float | str | None
-ROUNDING_YUAN = 1_000.0
-HALF_FEN_YUAN = 0.005
-"""Multiples of tax and sales are taken to the fen: 35 % of 180,000 is no less than 63,000."""
-MOST_TERMS = 512
-"""Price lists kept; there is one for each grade, tenor asked for and LPR."""
+MOST_PRICE_LISTS = 512
+"""Price lists kept; there is one for each tenor asked for and LPR."""
+RANKS = 4_096
+"""More than there are products: rate and place in one number, to sort by."""
 
 
 class Offer(Struct, frozen=True, gc=False):
-    """A product that fits, priced for this applicant until a date."""
+    """A product that fits, priced for this applicant until a date.
+
+    There are no fees: the annual rate is the whole cost. `first_payment_yuan` is the payment due
+    after a month, the largest but for the principal of interest_first, which is due at the end.
+    """
 
     product: str
     institution: str
@@ -38,8 +49,10 @@ class Offer(Struct, frozen=True, gc=False):
     institution_name_en: str
     amount_yuan: float
     annual_rate: float
+    price: Price
     tenor_months: int
     repayment: Repayment
+    first_payment_yuan: float
     total_interest_yuan: float
     valid_until: date
 
@@ -67,6 +80,7 @@ def match(
     *,
     sources: frozenset[str],
     grade: str,
+    pd_12m: float,
     amount_yuan: float,
     tenor_months: int,
     purpose: str,
@@ -74,6 +88,7 @@ def match(
     lpr: float,
     as_of: date,
     keep: int | None = None,
+    brief: bool = False,
 ) -> Matched:
     """Evaluate every product for one application.
 
@@ -82,93 +97,117 @@ def match(
     limit, the product's maximum and its multiples of tax and sales, rounded down to whole thousands
     of yuan. Offers are sorted by annual rate, then institution and product code; commission plays
     no part. With `keep`, only the cheapest are made into offers, and always one that lends the
-    most. Raises ValueError for a grade that is not one of GRADES.
+    most. `brief` leaves the refusals out. Raises ValueError for a grade that is not one of GRADES.
     """
     eligibility = catalogue.eligibility(feature_index)
-    facts: list[Any] = [*values, purpose, tenor_months, grade, None]
-    tax, sales = facts[eligibility.tax], facts[eligibility.sales]
-    tax = -inf if tax is None or tax != tax else tax
-    sales = -inf if sales is None or sales != sales else sales
+    if grade not in GRADES:
+        raise ValueError(f"grade: got {grade!r}, expected one of {', '.join(GRADES)}")
     asked = min(amount_yuan, limit_yuan)
-    terms, refusal_of = catalogue.terms(grade, tenor_months, lpr), eligibility.refusal_of
-    lends: list[tuple[int, float, int]] = []
+    facts: list[Any] = [*values, purpose, tenor_months, grade, None, asked]
+    tax, sales = facts[eligibility.tax], facts[eligibility.sales]
+    sold, refusal_of = catalogue.price_list(tenor_months, lpr), eligibility.refusal_of
+    ranks: list[int] = []
     refused: list[Refusal] = []
     refuse = refused.append
     for at, failed in enumerate(eligibility.failed(facts, sources)):
-        if failed:
+        if not failed:
+            rank, pd_least, pd_most, most_rank, costs, loss, place = sold[at].terms
+            if pd_12m > pd_least:
+                rank = (
+                    most_rank
+                    if pd_12m >= pd_most
+                    else int((costs + loss * pd_12m) * 10_000.0 + 0.5) * RANKS + place
+                )
+            ranks.append(rank)
+        elif not brief:
             position, known, code, feature, required, bound = refusal_of[
                 at * FIELD_BITS + (failed & -failed).bit_length()
             ]
             seen = facts[position]
             if known is not None:
                 refuse(known.get(seen) or refuse_choice(known, code, feature, required, seen))
+            elif feature == "amount":
+                refuse(_too_little(sold[at], asked, tax, sales, required, bound))
             elif seen is None or seen != seen:
                 refuse(Refusal(code, feature, required))
             else:
                 refuse(Refusal(code, feature, required, seen, abs(bound - seen)))
-            continue
-        rank, least, most, multiple, share, priced = terms[at]
-        lent = asked if asked < most else most
-        if multiple is not None and (cap := multiple * tax + HALF_FEN_YUAN) < lent:
-            lent = cap
-        if share is not None and (cap := share * sales + HALF_FEN_YUAN) < lent:
-            lent = cap
-        lent -= lent % ROUNDING_YUAN
-        if lent >= least:
-            lends.append((rank, lent, at))
-        elif lent == lent:
-            required, seen = refusal_of[at * FIELD_BITS][4], max(lent, 0.0)
-            refuse(Refusal(priced[5], "amount", required, seen, least - seen))
-        else:  # a cap that is not known
-            silent_tax = multiple is not None and tax == -inf
-            feature = "tax_paid_12m_yuan" if silent_tax else "sales_12m_yuan"
-            refuse(Refusal(priced[5], feature, "known"))
-    lends.sort()
-    most_yuan = max([lent for _, lent, _ in lends], default=0.0)
-    offers = [_offer(terms[at][5], lent, as_of) for _, lent, at in _best(lends, most_yuan, keep)]
-    together = _together(lends, terms, asked) if most_yuan < asked - asked % ROUNDING_YUAN else []
-    shared = [_offer(terms[at][5], lent, as_of) for lent, at in together]
-    return Matched(offers, shared, refused, len(lends), most_yuan)
+    ranks.sort()
+    at_place = catalogue.at_place
+    kept, lends, most_yuan = _best(ranks, sold, at_place, (asked, tax, sales), keep)
+    offers = [sold[at_place[rank % RANKS]].offer(rank, lends[rank], pd_12m, as_of) for rank in kept]
+    shared: list[Offer] = []
+    if ranks and most_yuan < asked - asked % ROUNDING_YUAN:
+        for rank, lent in _together(lends, sold, at_place, asked):
+            shared.append(sold[at_place[rank % RANKS]].offer(rank, lent, pd_12m, as_of))
+    return Matched(offers, shared, refused, len(ranks), most_yuan)
+
+
+def _too_little(
+    product: "_Sold", asked: float, tax: Any, sales: Any, required: str, least: float
+) -> Refusal:
+    """Why the amount is too small, or cannot be known."""
+    for factor, feature, fact in (
+        (product.tax_multiple, "tax_paid_12m_yuan", tax),
+        (product.sales_share, "sales_12m_yuan", sales),
+    ):
+        if factor is not None and (fact is None or fact != fact):
+            return Refusal(product.code, feature, "known")
+    seen = max(product.lent(asked, tax, sales), 0.0)
+    return Refusal(product.code, "amount", required, seen, least - seen)
+
+
+def _best(
+    ranks: list[int],
+    sold: Sequence["_Sold"],
+    at_place: Sequence[int],
+    facts: tuple[float, Any, Any],
+    keep: int | None,
+) -> tuple[list[int], dict[int, float], float]:
+    """The cheapest ranks, what products lend, and the most any lends.
+
+    The last of the cheapest gives way to the cheapest that lends the most. Products beyond them
+    are looked at only when none of the cheapest lends all that is asked for.
+    """
+    kept = ranks if keep is None else ranks[:keep]
+    lends = {rank: sold[at_place[rank % RANKS]].lent(*facts) for rank in kept}
+    most_yuan = max(lends.values(), default=0.0)
+    if most_yuan < facts[0] - facts[0] % ROUNDING_YUAN and len(kept) < len(ranks):
+        lends = {rank: sold[at_place[rank % RANKS]].lent(*facts) for rank in ranks}
+        in_kept, most_yuan = most_yuan, max(lends.values())
+        if in_kept < most_yuan:
+            kept[-1] = next(rank for rank, lent in lends.items() if lent == most_yuan)
+    return kept, lends, most_yuan
 
 
 def _together(
-    lends: list[tuple[int, float, int]], terms: Sequence["_Terms"], asked: float
-) -> list[tuple[float, int]]:
-    """Amounts and positions of the products that lend together more than one of them does."""
+    lends: Mapping[int, float], sold: Sequence["_Sold"], at_place: Sequence[int], asked: float
+) -> list[tuple[int, float]]:
+    """Ranks and amounts of products that lend together more than one of them does."""
     lenders = [
         Lender(
-            rate_bp=round(terms[at][5][0] * 10_000),
-            least=ceil(terms[at][1] / ROUNDING_YUAN),
+            rate_bp=rank // RANKS,
+            least=sold[at_place[rank % RANKS]].least_thousands,
             most=int(lent / ROUNDING_YUAN),
-            institution=terms[at][5][6],
-            product=at,
+            institution=sold[at_place[rank % RANKS]].institution,
+            product=rank,
         )
-        for _, lent, at in lends
+        for rank, lent in lends.items()
     ]
     shares = syndicate(lenders, int(asked / ROUNDING_YUAN))
     if len(shares) < 2:
         return []
-    return [(share.amount * ROUNDING_YUAN, share.product) for share in shares]
+    return [(one.product, one.amount * ROUNDING_YUAN) for one in shares]
 
 
-def _best(
-    lends: list[tuple[int, float, int]], most_yuan: float, keep: int | None
-) -> list[tuple[int, float, int]]:
-    """The cheapest; the last of them gives way to the cheapest that lends the most."""
-    if keep is None or len(lends) <= keep:
-        return lends
-    kept = lends[:keep]
-    if all(lent < most_yuan for _, lent, _ in kept):
-        kept[-1] = next(one for one in lends if one[1] == most_yuan)
-    return kept
-
-
-def _offer(priced: "_Priced", lent: float, as_of: date) -> Offer:
-    rate, interest, days, tenor, repayment, code, institution = priced[:7]
-    return Offer(
-        code, institution, *priced[7:], lent, rate, tenor, repayment,
-        int(lent * interest * 100.0 + 0.5) / 100.0, as_of + timedelta(days=days),
-    )  # fmt: skip
+def first_payment(rate: float, months: int, repayment: str) -> float:
+    """What is due after the first month, as a share of the amount lent; see total_interest."""
+    monthly = rate / 12
+    if repayment == "interest_first":
+        return monthly if months > 1 else 1.0 + monthly
+    if repayment == "equal_principal" or monthly == 0:
+        return monthly + 1 / months
+    return monthly / (1 - (1 + monthly) ** -months)
 
 
 def total_interest(rate: float, months: int, repayment: str) -> float:
@@ -186,21 +225,74 @@ def total_interest(rate: float, months: int, repayment: str) -> float:
     return months * monthly / (1 - (1 + monthly) ** -months) - 1
 
 
-_Priced = tuple[float, float, int, int, Repayment, str, str, str, str, str, str]
-"""Rate, total interest per yuan, days valid, tenor, repayment, product, institution, names."""
-_Terms = tuple[int, float, float, float | None, float | None, _Priced]
-"""Rank by price, amount bounds, tax multiple, sales share, and what an offer says."""
+_Terms = tuple[int, float, float, int, float, float, int]
+"""Rank at the least rate, pd up to which it holds, pd from which the most holds and its rank; costs
+and loss per unit of pd between them, place among equal rates."""
+
+
+class _Sold:
+    """A product at one tenor and LPR: what matching reads, and what an offer says of it."""
+
+    __slots__ = (
+        "_days", "_most", "_names", "_paid", "_repayment", "_tariff", "_tenor", "code",
+        "institution", "least_thousands", "sales_share", "tax_multiple", "terms",
+    )  # fmt: skip
+
+    def __init__(
+        self, product: Product, whose: Institution, found: Tariff, tenor: int, place: int
+    ) -> None:
+        self._tariff, self._tenor, self._repayment = found, tenor, product.repayment
+        self._names = (product.code, product.institution, product.name_zh, product.name_en,
+                       whose.name_zh, whose.name_en)  # fmt: skip
+        self._days = timedelta(days=product.valid_days)
+        self._paid: dict[int, tuple[float, float, float]] = {}
+        self._most = product.amount_max_yuan
+        self.code, self.institution = product.code, product.institution
+        self.least_thousands = ceil(product.amount_min_yuan / ROUNDING_YUAN)
+        self.tax_multiple, self.sales_share = product.tax_multiple, product.sales_share
+        self.terms: _Terms = (
+            found.least_bp * RANKS + place, found.pd_least, found.pd_most,
+            found.most_bp * RANKS + place, found.costs, found.loss, place,
+        )  # fmt: skip
+
+    def lent(self, asked: float, tax: float, sales: float) -> float:
+        """The amount lent: whole thousands of yuan within the product's caps, facts known."""
+        lent = asked if asked < self._most else self._most
+        if self.tax_multiple is not None:
+            lent = min(lent, self.tax_multiple * tax + HALF_FEN_YUAN)
+        if self.sales_share is not None:
+            lent = min(lent, self.sales_share * sales + HALF_FEN_YUAN)
+        return lent - lent % ROUNDING_YUAN
+
+    def offer(self, rank: int, lent: float, pd_12m: float, as_of: date) -> Offer:
+        """The product priced by its rank for one applicant."""
+        paid = self._paid.get(rank)
+        if paid is None:  # few rates: a band is some hundreds of basis points
+            rate, tenor, repayment = rank // RANKS / 10_000, self._tenor, self._repayment
+            paid = self._paid[rank] = (
+                rate,
+                first_payment(rate, tenor, repayment) * 100.0,
+                total_interest(rate, tenor, repayment) * 100.0,
+            )
+        rate, first, interest = paid
+        return Offer(
+            *self._names, lent, rate, self._tariff.price(pd_12m, rate), self._tenor,
+            self._repayment, int(lent * first + 0.5) / 100.0, int(lent * interest + 0.5) / 100.0,
+            as_of + self._days,
+        )  # fmt: skip
 
 
 class Catalogue:
     """Institutions and products, compiled; `version` is 16 characters of the file's SHA-256."""
 
     def __init__(self, stored: bytes) -> None:
-        institutions, self.products = read(stored)
+        self.pricing, institutions, self.products = read(stored)
         self.version = sha256(stored)[:16]
         self.institutions = {institution.code: institution for institution in institutions}
+        order = sorted((one.institution, one.code, at) for at, one in enumerate(self.products))
+        self.at_place = [at for _, _, at in order]
         self._eligibility: Eligibility | None = None
-        self._terms: dict[tuple[str, int, float], list[_Terms]] = {}
+        self._price_lists: dict[tuple[int, float], list[_Sold]] = {}
 
     def eligibility(self, feature_index: Mapping[str, int]) -> Eligibility:
         """Eligibility over portraits in the order of `feature_index`, compiled on change."""
@@ -210,50 +302,25 @@ class Catalogue:
             self._eligibility = compiled
         return compiled
 
-    def terms(self, grade: str, tenor_months: int, lpr: float) -> list[_Terms]:
-        """The price list for one grade, tenor asked for and LPR; kept for the next applicant."""
-        key = (grade, tenor_months, lpr)
-        found = self._terms.get(key)
+    def price_list(self, tenor_months: int, lpr: float) -> list[_Sold]:
+        """All products at one tenor asked for and LPR; kept for the next applicant."""
+        key = (tenor_months, lpr)
+        found = self._price_lists.get(key)
         if found is None:
-            if len(self._terms) >= MOST_TERMS:
-                self._terms.clear()
-            found = self._terms[key] = self._priced(*key)
+            if len(self._price_lists) >= MOST_PRICE_LISTS:
+                self._price_lists.clear()
+            found = self._price_lists[key] = self._priced(*key)
         return found
 
-    def _priced(self, grade: str, tenor_months: int, lpr: float) -> list[_Terms]:
-        if grade not in GRADES:
-            raise ValueError(f"grade: got {grade!r}, expected one of {', '.join(GRADES)}")
-        rates = [annual_rate(product, grade, lpr) for product in self.products]
-        order = sorted(
-            range(len(rates)),
-            key=lambda at: (rates[at], self.products[at].institution, self.products[at].code),
-        )
-        rank = {at: place for place, at in enumerate(order)}
-        priced = []
+    def _priced(self, tenor_months: int, lpr: float) -> list[_Sold]:
+        places = {at: place for place, at in enumerate(self.at_place)}
+        sold = []
         for at, product in enumerate(self.products):
             whose = self.institutions[product.institution]
             tenor = offered_tenor(product, tenor_months) or product.tenors_months[0]
-            interest = total_interest(rates[at], tenor, product.repayment)
-            priced.append((
-                rank[at], product.amount_min_yuan, product.amount_max_yuan, product.tax_multiple,
-                product.sales_share,
-                (rates[at], interest, product.valid_days, tenor, product.repayment, product.code,
-                 product.institution, product.name_zh, product.name_en, whose.name_zh,
-                 whose.name_en),
-            ))  # fmt: skip
-        return priced
-
-
-def annual_rate(product: Product, grade: str, lpr: float) -> float:
-    """LPR plus the product's spread for a grade, a share a year to four decimals, never below zero.
-
-    The spread runs evenly from grade AAA to the worst grade the product accepts.
-    """
-    worst = GRADES.index(product.worst_grade)
-    at = min(GRADES.index(grade), worst)
-    low, high = product.spread_bp
-    spread_bp = low + (high - low) * at / worst if worst else low
-    return max(0.0, round(lpr + spread_bp / 10_000, 4))
+            found = tariff(self.pricing, product, whose, tenor, lpr)
+            sold.append(_Sold(product, whose, found, tenor, places[at]))
+        return sold
 
 
 def offered_tenor(product: Product, tenor_months: int) -> int | None:

@@ -1,11 +1,13 @@
 """Policy: rules as data, each with a result on record; the strictest verdict wins.
 
 Rules are read from policy.toml and compiled once. A rule whose facts are missing has the outcome
-it declares; a rule that errors is recorded as an error and means refer.
+it declares; a rule that errors is recorded as an error and means refer. Every source is declared
+required, helpful or optional: without a required one a person decides, without a helpful one no
+more is lent than its degraded cap.
 """
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,9 +16,18 @@ import msgspec
 from msgspec import Meta, Struct
 
 from model.artifact import sha256
+from model.credit_file import SOURCES
 from model.features import FEATURES, INDEX, SOURCE_LABELS
-from model.reasons import Reason
-from service.expression import Condition, ExpressionError, Facts, Type, compile_condition
+from model.reasons import Reason, said
+from service.application import SourceName
+from service.expression import (
+    Condition,
+    ExpressionError,
+    Facts,
+    Type,
+    all_at_once,
+    compile_condition,
+)
 
 Verdict = Literal["approve", "refer", "decline"]
 SEVERITY: dict[Verdict, int] = {"approve": 0, "refer": 1, "decline": 2}
@@ -66,14 +77,29 @@ class Rule(_Part, frozen=True, kw_only=True):
     source: str
 
 
+class SourceTerms(_Part, frozen=True, kw_only=True):
+    """What a decision may at most be without a source: every source stands in exactly one place."""
+
+    required: list[SourceName]  # without one of these, a person decides
+    helpful: dict[SourceName, Annotated[float, Meta(ge=0)]]  # without it, lend at most yuan
+    optional: list[SourceName]
+    source: str
+
+
 class LimitTerms(_Part, frozen=True, kw_only=True):
-    """How much is lent at most, from tax, invoices and grade; see limit.py."""
+    """How much is lent at most, from tax, sales, money received, debt and grade; see limit.py."""
 
     tax_multiple: dict[str, float]  # tax rating -> times tax_paid_12m_yuan
-    sales_share: float  # of sales_12m_yuan
-    recent_sales_share: float  # of four times the last three months' sales
+    sales_share: Annotated[float, Meta(ge=0)]  # of 12 months of sales, adjusted
+    concentrated_from: Annotated[float, Meta(ge=0, lt=1)]  # largest buyer's share
+    concentrated_haircut: Annotated[float, Meta(ge=0, le=1)]  # of sales to one buyer alone
+    recent_sales_share: Annotated[float, Meta(ge=0)]  # of four times the last three months' sales
+    inflow_share: Annotated[float, Meta(ge=0)]  # of money received in 12 months
+    exposure_share: Annotated[float, Meta(ge=0)]  # of 12 months of sales, all debt included
+    cash_margin: Annotated[float, Meta(ge=0, le=1)]  # of sales, before debt service
+    stress: Annotated[float, Meta(ge=0, le=1)]  # share of that cash flow taken away
+    repay_months: Annotated[float, Meta(gt=0)]  # of stressed cash flow that repay all
     grade_cap_yuan: dict[str, float]
-    degraded_cap_yuan: float  # when neither tax nor invoices are known
     source: str
 
 
@@ -81,6 +107,7 @@ class PolicyFile(_Part, frozen=True, kw_only=True):
     """policy.toml."""
 
     name: str
+    sources: SourceTerms
     limit: LimitTerms
     rule: Annotated[list[Rule], Meta(min_length=1)]
 
@@ -97,12 +124,20 @@ class RuleResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Outcome(Struct, frozen=True):
-    """All rules' results, the strictest verdict among them and the smallest cap in force."""
+    """All rules' results, the strictest verdict among them and the smallest caps in force.
+
+    `degraded_yuan` is the smallest cap of a helpful source that did not answer.
+    """
 
     verdict: Verdict
     results: list[RuleResult]
     cap_yuan: float | None
     cap_code: str | None
+    degraded_yuan: float | None = None
+
+
+_ERROR: Any = object()
+"""The result of a rule that could not be tested."""
 
 
 class Policy:
@@ -112,11 +147,7 @@ class Policy:
         self.version = sha256(stored)[:16]
         self.file = _read(stored, where)
         self.limit = self.file.limit
-        self.rules = {rule.code: rule for rule in self.file.rule}
-        if len(self.rules) != len(self.file.rule):
-            codes = [rule.code for rule in self.file.rule]
-            twice = sorted({code for code in codes if codes.count(code) > 1})
-            raise PolicyError(f"{where}: {twice} appear twice, expected distinct codes")
+        self._check(where)
         self.conditions: dict[str, Condition] = {}
         for rule in self.file.rule:
             if (rule.verdict == "cap") != (rule.cap_yuan is not None):
@@ -125,15 +156,33 @@ class Policy:
                 self.conditions[rule.code] = compile_condition(rule.when, FACT_INDEX, _TYPES)
             except ExpressionError as error:
                 raise PolicyError(f"{where}: {rule.code}: when = {error}") from None
-        self._steps = [
-            (
-                rule,
-                self.conditions[rule.code].test,
-                RuleResult(code=rule.code, result="no_hit"),
-                RuleResult(code=rule.code, result="no_hit", missing=True),
-            )
-            for rule in self.file.rule
+        self._all = all_at_once(list(self.conditions.values()))
+        terms = self.file.sources
+        of_sources = [
+            _source_rule(source, terms) for source in SOURCES if source not in terms.optional
         ]
+        self.rules = {rule.code: rule for rule in [*of_sources, *self.file.rule]}
+        self._of_source = [
+            (rule.source, RuleResult(code=rule.code, result="no_hit"), _silent(rule))
+            for rule in of_sources
+        ]
+        self._all_answered = [answered for _, answered, _ in self._of_source]
+        self._no_hits = [RuleResult(code=rule.code, result="no_hit") for rule in self.file.rule]
+        self._no_hits_missing = [
+            RuleResult(code=rule.code, result="no_hit", missing=True) for rule in self.file.rule
+        ]
+
+    def _check(self, where: str) -> None:
+        codes = [rule.code for rule in self.file.rule]
+        twice = sorted({code for code in codes if codes.count(code) > 1})
+        if twice:
+            raise PolicyError(f"{where}: {twice} appear twice, expected distinct codes")
+        terms = self.file.sources
+        told = [*terms.required, *terms.helpful, *terms.optional]
+        if sorted(told) != sorted(SOURCES):
+            raise PolicyError(
+                f"{where}: [sources]: got {told}, expected each of {', '.join(SOURCES)} once"
+            )
 
     @classmethod
     def load(cls, path: Path) -> "Policy":
@@ -144,34 +193,57 @@ class Policy:
             raise PolicyError(f"{path}: {error.strerror}; expected a policy file") from error
         return cls(stored, path.name)
 
-    def evaluate(self, facts: Facts) -> Outcome:
-        """Run every rule over the facts (portrait, then APPLICATION_FACTS); never stops early."""
-        results: list[RuleResult] = []
-        severity = 0
+    def evaluate(self, facts: Facts, sources: Collection[str]) -> Outcome:
+        """Run every rule over the facts (portrait, then APPLICATION_FACTS); never stops early.
+
+        `sources` are those that answered.
+        """
+        results, degraded_yuan, severity = self._of_sources(sources)
+        try:
+            hits = self._all(facts)
+        except Exception:  # one at a time, to record which
+            hits = tuple(self._tested(rule, facts) for rule in self.file.rule)
+        results += self._no_hits
         cap_yuan: float | None = None
         cap_code: str | None = None
-        for rule, test, no_hit, no_hit_missing in self._steps:
-            try:
-                hit = test(facts)
-            except Exception:
-                results.append(RuleResult(code=rule.code, result="error", verdict="refer"))
-                severity = max(severity, 1)
-                continue
+        for at, hit in enumerate(hits):
             if hit is False:
-                results.append(no_hit)
                 continue
+            rule = self.file.rule[at]
+            place = len(self._of_source) + at
             if hit is None and rule.missing == "no_hit":
-                results.append(no_hit_missing)
+                results[place] = self._no_hits_missing[at]
                 continue
-            result = self._hit(rule, facts, missing=hit is None)
-            results.append(result)
-            if result.verdict == "cap":
-                if cap_yuan is None or (result.cap_yuan or 0.0) < cap_yuan:
-                    cap_yuan, cap_code = result.cap_yuan, rule.code
+            if hit is _ERROR:
+                result = RuleResult(code=rule.code, result="error", verdict="refer")
             else:
+                result = self._hit(rule, facts, missing=hit is None)
+            results[place] = result
+            if result.verdict != "cap":
                 severity = max(severity, SEVERITY[result.verdict])
+            elif cap_yuan is None or (result.cap_yuan or 0.0) < cap_yuan:
+                cap_yuan, cap_code = result.cap_yuan, rule.code
         verdict: Verdict = ("approve", "refer", "decline")[severity]
-        return Outcome(verdict, results, cap_yuan, cap_code)
+        return Outcome(verdict, results, cap_yuan, cap_code, degraded_yuan)
+
+    def _of_sources(self, sources: Collection[str]) -> tuple[list[RuleResult], float | None, int]:
+        """What the silence of sources means: results, the smallest degraded cap, severity."""
+        if len(sources) == len(SOURCES):
+            return self._all_answered.copy(), None, 0
+        silent = [silent for source, _, silent in self._of_source if source not in sources]
+        caps = [result.cap_yuan for result in silent if result.cap_yuan is not None]
+        severity = SEVERITY["refer"] if len(caps) < len(silent) else 0
+        results = [
+            answered if source in sources else silent
+            for source, answered, silent in self._of_source
+        ]
+        return results, min(caps, default=None), severity
+
+    def _tested(self, rule: Rule, facts: Facts) -> Any:
+        try:
+            return self.conditions[rule.code].test(facts)
+        except Exception:
+            return _ERROR
 
     def _hit(self, rule: Rule, facts: Facts, *, missing: bool) -> RuleResult:
         seen = {name: _wire(facts[FACT_INDEX[name]]) for name in self.conditions[rule.code].names}
@@ -194,9 +266,13 @@ class Policy:
 
     def _reason(self, result: RuleResult, as_of: dict[str, date]) -> Reason:
         rule = self.rules[result.code]
-        feature = next(iter(self.conditions[result.code].names), None)
-        source = _SOURCE_OF.get(feature or "")
-        if result.missing:
+        condition = self.conditions.get(result.code)
+        feature = next(iter(condition.names), None) if condition else None
+        source = _SOURCE_OF.get(feature or "") if condition else rule.source
+        if result.result == "error":
+            text_zh = f"规则无法核验，转人工：{rule.zh}"
+            text_en = f"The rule could not be tested, so a person decides: {rule.en}"
+        elif result.missing:
             zh, en = SOURCE_LABELS.get(source or "", ("", ""))
             text_zh = f"缺少{zh}数据，无法核验：{rule.zh}"
             text_en = f"No value from the {en or 'source'} to check: {rule.en}"
@@ -211,6 +287,33 @@ class Policy:
             source=source,
             source_as_of=as_of.get(source or ""),
         )
+
+
+def _source_rule(source: str, terms: SourceTerms) -> Rule:
+    """What it means that a source gave no answer, as a rule: a person decides, or a cap holds."""
+    zh, en = SOURCE_LABELS[source]
+    cap_yuan = {str(name): cap for name, cap in terms.helpful.items()}.get(source)
+    zh, en = f"{zh}未提供数据", f"No answer from the {en}"
+    if cap_yuan is not None:
+        zh += f"，最多{said(cap_yuan, 'yuan', 'zh')}"
+        en += f": at most {said(cap_yuan, 'yuan', 'en')}"
+    return Rule(
+        code=f"P-SRC-{source.upper().replace('_', '-')}",
+        family="sources",
+        zh=zh,
+        en=en,
+        when="",
+        verdict="refer" if cap_yuan is None else "cap",
+        cap_yuan=cap_yuan,
+        missing="no_hit",
+        since=date.min,
+        why=terms.source,
+        source=source,
+    )
+
+
+def _silent(rule: Rule) -> RuleResult:
+    return RuleResult(code=rule.code, result="hit", verdict=rule.verdict, cap_yuan=rule.cap_yuan)
 
 
 def _wire(value: Any) -> Any:

@@ -6,12 +6,15 @@ and the changed request is handed out so that anybody can post it and see.
 """
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import product
+from math import floor
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from model.portrait import portrait
 from service.application import Request
@@ -21,7 +24,7 @@ from service.policy import SEVERITY, Verdict
 
 MOST_SUGGESTIONS = 3
 MOST_COMBINATIONS = 4_096
-_BUYER = "top_buyer_share_12m"
+_STEPPED = ("top_buyer_share_12m", "debt_to_sales")
 
 
 class Suggestion(Struct, frozen=True, kw_only=True):
@@ -58,8 +61,8 @@ def recourse(request: Request, engine: Engine, wanted_yuan: float | None = None)
     now = _decided(request, engine)
     if wanted_yuan is None:
         wanted_yuan = request.application.amount_yuan if now.verdict == "approve" else 1.0
-    groups = moves(request, _buyer_steps(engine))
-    if now.eligible_products:
+    groups = moves(request, _steps(request, engine))
+    if now.eligible_products and not _hit(now, engine, "tenor_months"):
         groups = [group for group in groups if group[0][0].code != "ASK-LONGER"]
     found: list[Suggestion] = []
     if not _reaches(now, wanted_yuan):
@@ -119,8 +122,9 @@ def _effort(chosen: Sequence[Changed]) -> tuple[int, float]:
 def _passes(request: Request, engine: Engine) -> bool:
     """Whether the rules let a request through; a third of the work of deciding."""
     values = portrait(request.credit_file)
-    assessment = engine.scorer.assess(values, dates(request.credit_file))
-    outcome = engine.policy.evaluate(facts(values, request.application, assessment))
+    score, pd_12m, _ = engine.scorer.rate(values)
+    found = facts(values, request.application, pd_12m, score)
+    outcome = engine.policy.evaluate(found, dates(request.credit_file))
     return SEVERITY[outcome.verdict] == SEVERITY["approve"]
 
 
@@ -145,16 +149,50 @@ def _suggestion(chosen: Sequence[Changed], decision: Decision, changed: Request)
     )
 
 
-def _buyer_steps(engine: Engine) -> list[float]:
-    """Shares of the largest buyer at which the scorecard's table or a rule changes its mind."""
-    steps = {
-        cut for column in engine.scorer.columns if column.name == _BUYER for cut in column.cuts
-    }
+def _hit(decision: Decision, engine: Engine, fact: str) -> bool:
+    """Whether a rule that names a fact was hit."""
+    return any(
+        rule.result == "hit" and fact in engine.policy.conditions[rule.code].names
+        for rule in decision.rules
+        if rule.code in engine.policy.conditions
+    )
+
+
+def _steps(request: Request, engine: Engine) -> dict[str, list[float]]:
+    """Values at which the scorecard's table or a rule changes its mind."""
+    steps: dict[str, set[float]] = {name: set() for name in _STEPPED}
+    for column in engine.scorer.columns:
+        if column.name in steps:
+            steps[column.name] |= set(column.cuts)
     for condition in engine.policy.conditions.values():
-        if _BUYER in condition.names:
-            steps |= {
-                float(node.value)
-                for node in ast.walk(ast.parse(condition.text))
-                if isinstance(node, ast.Constant) and isinstance(node.value, int | float)
-            }
-    return sorted(steps)
+        for name in _STEPPED:
+            if name in condition.names:
+                steps[name] |= {
+                    float(node.value)
+                    for node in ast.walk(ast.parse(condition.text))
+                    if isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+                }
+    found = {name: sorted(values) for name, values in steps.items()}
+    return found | {"amount_yuan": _amounts(request, engine)}
+
+
+def _amounts(request: Request, engine: Engine) -> list[float]:
+    """The largest amount, in thousands of yuan, that no rule about the amount objects to."""
+    values, application = portrait(request.credit_file), request.application
+    score, pd_12m, _ = engine.scorer.rate(values)
+    tests = [
+        condition.test
+        for condition in engine.policy.conditions.values()
+        if "amount_yuan" in condition.names
+    ]
+
+    def objects(thousands: int) -> bool:
+        asked = replace(application, amount_yuan=thousands * 1_000.0)
+        found = facts(values, asked, pd_12m, score)
+        return any(test(found) is True for test in tests)
+
+    most = floor(application.amount_yuan / 1_000)
+    if not objects(most):
+        return []
+    lent = bisect_left(range(most + 1), True, key=objects) - 1
+    return [lent * 1_000.0] if lent > 0 else []

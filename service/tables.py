@@ -1,12 +1,15 @@
 """Tables a room can read: a decision and a scorecard's quality, in Chinese and English."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from model.artifact import Card
+
+if TYPE_CHECKING:
+    from service.backtest import Result
 
 VERDICTS = {
     "approve": ("通过", "APPROVED", "bold green"),
@@ -116,3 +119,95 @@ def _offers(title: str, offers: list[dict[str, Any]]) -> Table:
             str(offer["valid_until"])[5:],
         )
     return table
+
+
+def backtest_table(found: "Result") -> Group:
+    """What changed between two ways of deciding: totals, the swap set, and the clock."""
+    return Group(_totals(found), _swap_set(found), _clock(found))
+
+
+_YUAN = "{:,.1f} m"
+
+
+def _totals(found: "Result") -> Table:
+    """Was against now, one row a figure; yuan in millions."""
+    sides = [_side(found, 0), _side(found, 1)]
+    table = Table(title="All applications, decided twice (yuan in millions)", title_justify="left")
+    for column in ("", "was", "now", "change"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, form in (
+        ("applications", "{:,.0f}"), ("approved", "{:.2%}"), ("referred", "{:.2%}"),
+        ("declined", "{:.2%}"), ("first-time borrowers among approved", "{:.2%}"),
+        ("default rate of the approved", "{:.2%}"), ("mean pd_12m of the approved", "{:.2%}"),
+        ("lent", _YUAN), ("interest", _YUAN), ("expected profit", _YUAN),
+        ("real profit, where known", _YUAN), ("lent to those that defaulted", _YUAN),
+    ):  # fmt: skip
+        was, now = (side[name] for side in sides)
+        shown = ["-" if value is None else form.format(value) for value in (was, now)]
+        change = "-" if was is None or now is None else form.format(now - was)
+        table.add_row(name, *shown, change if change.startswith("-") else f"+{change}")
+    return table
+
+
+def _side(found: "Result", side: int) -> dict[str, float | None]:
+    """The figures of one side; None where nothing is known."""
+    swaps = found.swaps.items()
+    of = {verdict: [swap for pair, swap in swaps if pair[side] == verdict] for verdict in VERDICTS}
+    counts = {key: sum(swap.tally.applications for swap in of[key]) for key in of}
+    total, lent_to = sum(counts.values()), [swap.tally for swap in of["approve"]]
+    known = sum(tally.known for tally in lent_to)
+    money = [swap.now if side else swap.was for swap in of["approve"]]
+    real = sum(one.real_yuan for one in money) if known else None
+    defaulted = sum(one.defaulted_yuan for one in money) if known else None
+    approved = counts["approve"]
+    return {
+        "applications": total,
+        "approved": _share(approved, total),
+        "referred": _share(counts["refer"], total),
+        "declined": _share(counts["decline"], total),
+        "first-time borrowers among approved": _share(
+            sum(tally.first_time for tally in lent_to), approved
+        ),
+        "default rate of the approved": _share(sum(tally.defaults for tally in lent_to), known),
+        "mean pd_12m of the approved": _share(sum(tally.pd_12m for tally in lent_to), approved),
+        "lent": sum(one.lent_yuan for one in money) / 1e6,
+        "interest": sum(one.interest_yuan for one in money) / 1e6,
+        "expected profit": sum(one.expected_yuan for one in money) / 1e6,
+        "real profit, where known": None if real is None else real / 1e6,
+        "lent to those that defaulted": None if defaulted is None else defaulted / 1e6,
+    }
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _swap_set(found: "Result") -> Table:
+    """Who fares differently, and how those firms turned out."""
+    table = Table(title="Swap set: verdict was -> now", title_justify="left")
+    for column in ("was", "now", "applications", "default rate", "mean pd_12m", "lent was", "now"):
+        table.add_column(column, justify="left" if column in ("was", "now") else "right")
+    for (was, now), swap in sorted(found.swaps.items()):
+        tally = swap.tally
+        rate = _share(tally.defaults, tally.known)
+        table.add_row(
+            was,
+            now,
+            f"{tally.applications:,}",
+            "-" if rate is None else f"{rate:.2%}",
+            f"{tally.pd_12m / tally.applications:.2%}",
+            _YUAN.format(swap.was.lent_yuan / 1e6),
+            _YUAN.format(swap.now.lent_yuan / 1e6),
+            style="" if was == now else "bold",
+        )
+    return table
+
+
+def _clock(found: "Result") -> str:
+    if not found.timed:
+        return "C3 was not timed: no applications"
+    was, now = (ns / found.timed / 1e3 for ns in (found.was_ns, found.now_ns))
+    return (
+        f"C3 engine, mean of {found.timed:,} full decisions of each side, taking turns: "
+        f"was {was:.0f} us, now {now:.0f} us ({now / was:.2f} x)"
+    )

@@ -148,7 +148,7 @@ def step(
     invoiced, backlog = _invoice(traits, state, weather, sales, luck[3], parameters.firms, c)
     collected, lost, late_months = _collect(traits, state, weather, luck[4], c)
     wages = traits.wage_share * scale
-    sudden_loss = scale * _loss_months(luck[7], c)
+    sudden_loss = scale * _loss_months(luck[7], traits, c)
     social = wages * traits.insured_share * c.social_base_share * c.social_rate
     goods_share = (
         1.0
@@ -248,9 +248,10 @@ def _collect(
     return (owed - lost) * collection, lost, late_months
 
 
-def _loss_months(u: Floats, c: CashflowParameters) -> Floats:
+def _loss_months(u: Floats, traits: Traits, c: CashflowParameters) -> Floats:
     """Sudden losses in months of sales: Pareto between a smallest and a largest, mostly none."""
-    rank = np.maximum(u / c.loss_monthly, 1e-12)  # uniform in 0..1 where a loss strikes
+    often = c.loss_monthly * np.where(traits.guarantee_months > 0.0, c.loss_guarantor, 1.0)
+    rank = np.maximum(u / often, 1e-12)  # uniform in 0..1 where a loss strikes
     size = np.minimum(c.loss_months_min * rank ** (-1.0 / c.loss_tail), c.loss_months_max)
     return np.where(rank < 1.0, size, 0.0)
 

@@ -59,6 +59,28 @@ class FamilyPrice(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     by_family: dict[str, int]
 
 
+class Pricing(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds for every price."""
+
+    risk_weight: float
+    capital_ratio: float
+    return_on_equity: float
+    ceiling_lpr_multiple: float
+
+
+class Costs(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What lending costs an institution, by kind: funding, operating and margin, as ranges."""
+
+    step: int
+    by_kind: dict[str, tuple[tuple[int, int], tuple[int, int], tuple[int, int]]]
+
+
+class LossGivenDefault(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is lost of what is owed at default, by family."""
+
+    by_family: dict[str, float]
+
+
 class EpidemicPrice(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The spread of epidemic loans, for all grades."""
 
@@ -140,6 +162,9 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     price: Price
     family_price: FamilyPrice
     epidemic_price: EpidemicPrice
+    pricing: Pricing
+    costs: Costs
+    loss_given_default: LossGivenDefault
     appetite: Appetite
     validity: Validity
     amount_factor: AmountFactor
@@ -153,7 +178,7 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
 def catalogue_text(seed: int = 7) -> str:
     """The catalogue as TOML text; the same seed gives the same bytes."""
     parameters = msgspec.convert(tomllib.loads(PARAMETERS.read_text("utf-8")), Parameters)
-    institutions = _institutions(parameters)
+    institutions = _institutions(parameters, seed)
     slots = [
         (institution, family)
         for institution, families in zip(
@@ -170,14 +195,19 @@ def catalogue_text(seed: int = 7) -> str:
     parts = [
         "# Fictional institutions and products, written by synthetic_data/catalogue.py from",
         "# catalogue_parameters.toml. Change those and run `python -m synthetic_data.catalogue`.",
-        "# spread_bp: over the one-year LPR, for the best grade and for the worst grade accepted.",
+        "# spread_bp: the band of a rate over the one-year LPR. Costs are basis points a year.",
+        "\n[pricing]",
+        *(
+            f"{key} = {_toml(getattr(parameters.pricing, key))}"
+            for key in ("risk_weight", "capital_ratio", "return_on_equity", "ceiling_lpr_multiple")
+        ),
     ]
     parts += [_table("institution", institution) for institution in institutions]
     parts += [_table("product", product) for product in products]
     return "\n".join(parts) + "\n"
 
 
-def _institutions(parameters: Parameters) -> list[dict[str, Any]]:
+def _institutions(parameters: Parameters, seed: int) -> list[dict[str, Any]]:
     rows = [(kind, row) for kind in KINDS for row in parameters.institutions.by_kind[kind]]
     return [
         {
@@ -186,9 +216,20 @@ def _institutions(parameters: Parameters) -> list[dict[str, Any]]:
             "name_en": row[1],
             "kind": kind,
             "regions": list(row[2:]),
+            **_costs_bp(Random(f"{seed}/I{at:02d}"), parameters, kind),
         }
         for at, (kind, row) in enumerate(rows, 1)
     ]
+
+
+def _costs_bp(rng: Random, parameters: Parameters, kind: str) -> dict[str, int]:
+    step, ranges = parameters.costs.step, parameters.costs.by_kind[kind]
+    return {
+        name: round((low + rng.random() * (high - low)) / step) * step
+        for name, (low, high) in zip(
+            ("funding_bp", "operating_bp", "margin_bp"), ranges, strict=True
+        )
+    }
 
 
 def _dealt(parameters: Parameters, institutions: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -247,6 +288,7 @@ def _product(
         "tenors_months": _one(rng, family.tenors_months),
         "repayment": _one(rng, family.repayment),
         "spread_bp": _spread_bp(rng, parameters, kind, family_name),
+        "loss_given_default": parameters.loss_given_default.by_family[family_name],
         "worst_grade": _one(rng, parameters.appetite.by_kind[kind]),
     }
     for key in ("tax_multiple", "sales_share"):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from model.credit_file import SOURCES
 from synthetic_data import identity
 from synthetic_data.calendar import month_index
 from synthetic_data.draws import (
@@ -73,6 +74,7 @@ class Traits(Table):
     buffer_months: Floats
     other_debt_months: Floats
     line_months: Floats
+    guarantee_months: Floats  # of sales, of others' debts it answers for
     deferred: Bools
     mill: Bools
     mill_from: Ints  # month
@@ -91,6 +93,7 @@ class Habits(Table):
     purchase_invoice_share: Floats
     top_supplier_share: Floats
     punctual: Floats
+    bank_share: Floats  # of its money, through accounts a lender may look into
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,11 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
             borrows, p.other_debt_median_months * np.exp(p.other_debt_log_sd * luck.z()), 0.0
         ),
         line_months=np.where(line, p.line_months, 0.0),
+        guarantee_months=np.where(
+            luck.u() < p.guarantor_share,
+            p.guarantee_median_months * np.exp(p.other_debt_log_sd * luck.z()),
+            0.0,
+        ),
         deferred=luck.u() < parameters.economy.deferral_share,
         mill=mill,
         mill_from=(start + np.floor(60 * luck.u())).astype(np.int64),
@@ -201,6 +209,7 @@ def _habits(p: FirmsParameters, traits: Traits, care: Floats, luck: _Luck) -> Ha
             p.top_supplier_share_median, p.top_buyer_share_logit_sd, luck.z()
         ),
         punctual=p.punctual_sd * care,
+        bank_share=around(p.bank_share_median, p.bank_share_logit_sd, luck.z()),
     )
 
 
@@ -238,7 +247,7 @@ def _papers(parameters: Parameters, traits: Traits, luck: _Luck, first: int) -> 
         representative_share=stakes[choose(p.representative_share_weights, luck.u())],
         representative_since=np.maximum(since.astype(np.int64), traits.founded),
         representative_day=np.full(n, 28),
-        source_luck=np.stack([luck.u() for _ in range(6)], axis=1),
+        source_luck=np.stack([luck.u() for _ in SOURCES], axis=1),
         courts_slow=luck.u() < parameters.lender.courts_slow_share,
     )
 

@@ -11,9 +11,11 @@ import numpy as np
 from model.credit_file import (
     SOURCES,
     AbnormalListing,
+    Bank,
     Change,
     ChangeItem,
     Courts,
+    CreditBureau,
     CreditFile,
     DishonestListing,
     Electricity,
@@ -40,9 +42,11 @@ from synthetic_data.ratings import NAMES
 from synthetic_data.traces import FILINGS
 
 _YUAN = ("sales", "red", "purchases", "declared_sales", "tax_paid", "social_paid", "kwh",
-         "tax_arrears", "electricity_overdue", "top_buyer_share", "top_supplier_share")  # fmt: skip
+         "tax_arrears", "electricity_overdue", "top_buyer_share", "top_supplier_share",
+         "bank_inflow", "bank_outflow", "bank_balance", "debt", "debt_overdue", "credit_line",
+         "credit_line_used", "debt_service", "guarantees")  # fmt: skip
 _COUNTS = ("sales_count", "void_count", "buyers", "suppliers", "insured", "staff",
-           "social_arrears_months")  # fmt: skip
+           "social_arrears_months", "overdue_months", "queries", "lenders")  # fmt: skip
 _ROLES: tuple[SuitRole, ...] = ("defendant", "plaintiff")
 _APRIL = 3
 
@@ -202,6 +206,32 @@ class Bureaus:
             suits=suits,
             enforcements=enforcements,
             dishonest_listings=listings,
+        )
+
+    def _bank(self, firm: int, at: int) -> Bank:
+        part, books = self._part(firm, at), self._books
+        return Bank(
+            as_of=self._ends[at],
+            months=self._months[part],
+            inflow_yuan=books["bank_inflow"][firm][part],
+            outflow_yuan=books["bank_outflow"][firm][part],
+            balance_yuan=books["bank_balance"][firm][part],
+        )
+
+    def _credit_bureau(self, firm: int, at: int) -> CreditBureau:
+        part, books = self._part(firm, at), self._books
+        return CreditBureau(
+            as_of=self._ends[at],
+            months=self._months[part],
+            debt_yuan=books["debt"][firm][part],
+            overdue_yuan=books["debt_overdue"][firm][part],
+            overdue_months=books["overdue_months"][firm][part],
+            queries=books["queries"][firm][part],
+            lenders=books["lenders"][firm][at],
+            credit_line_yuan=books["credit_line"][firm][at],
+            credit_line_used_yuan=books["credit_line_used"][firm][at],
+            debt_service_yuan=books["debt_service"][firm][at],
+            guarantees_yuan=books["guarantees"][firm][at],
         )
 
     def _part(self, firm: int, at: int) -> slice:

@@ -88,6 +88,10 @@ class FirmsParameters:
     buffer_median_months: float
     buffer_log_sd: float
     buffer_care_correlation: float
+    bank_share_median: float
+    bank_share_logit_sd: float
+    guarantor_share: float
+    guarantee_median_months: float
     borrower_share: float
     other_debt_median_months: float
     other_debt_log_sd: float
@@ -137,6 +141,7 @@ class CashflowParameters:
     level_reversion: float
     growth_base: float
     loss_monthly: float
+    loss_guarantor: float
     loss_months_min: float
     loss_months_max: float
     loss_tail: float
@@ -184,6 +189,10 @@ class TracesParameters:
     kwh_log_sd: float
     kwh_price_yuan: float
     top_buyer_noise_sd: float
+    mill_circulated_share: float
+    lender_months: float
+    queries_monthly: float
+    queries_strain: float
     rating_noise_sd: float
     rating_base: float
     rating_punctual: float

@@ -196,12 +196,12 @@ def _firm(script: _Script) -> Firms:
     pinned: dict[str, Any] = {
         "sector": list(standard().firms.sector_weights).index(sector), "founded": founded,
         "active_share": 1.0, "collection": 0.7, "volatility": 0.12, "exposure": 0.0,
-        "other_debt_months": 0.0, "line_months": 0.0, "mill": False, "wage_share": 0.06,
-        "overhead_share": 0.05,
+        "other_debt_months": 0.0, "guarantee_months": 0.0, "line_months": 0.0, "mill": False,
+        "wage_share": 0.06, "overhead_share": 0.05,
     } | dict(script.traits)  # fmt: skip
     habits = {
         "void_share": 0.04, "red_share": 0.004, "purchase_invoice_share": 0.8,
-        "top_supplier_share": 0.25,
+        "top_supplier_share": 0.25, "bank_share": 0.95,
     } | dict(script.habits)  # fmt: skip
     papers = replace(
         drawn.papers,

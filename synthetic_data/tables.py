@@ -34,7 +34,10 @@ _SEEN = {
     "tax_arrears": "tax_arrears_yuan", "staff": "employees", "insured": "insured_persons",
     "social_paid": "social_security_paid_yuan",
     "social_arrears_months": "social_security_arrears_months", "kwh": "kwh",
-    "electricity_overdue": "electricity_overdue_yuan",
+    "electricity_overdue": "electricity_overdue_yuan", "bank_inflow": "bank_inflow_yuan",
+    "bank_outflow": "bank_outflow_yuan", "bank_balance": "bank_balance_yuan",
+    "debt": "debt_yuan", "debt_overdue": "debt_overdue_yuan",
+    "overdue_months": "debt_overdue_months", "queries": "credit_queries",
 }  # fmt: skip
 _TRUE = {
     "true_cash": "true_cash_yuan", "true_line_drawn": "true_credit_line_drawn_yuan",
@@ -50,7 +53,7 @@ _TRUE = {
     "true_strain": "true_strain",
 }  # fmt: skip
 _COUNTS = {"sales_count", "void_count", "buyers", "suppliers", "staff", "insured",
-           "social_arrears_months", "true_missed"}  # fmt: skip
+           "social_arrears_months", "true_missed", "overdue_months", "queries"}  # fmt: skip
 
 
 def firms_table(firms: Firms, closed: Ints, end: int) -> Any:

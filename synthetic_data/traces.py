@@ -52,6 +52,18 @@ class Seen(Table):
     social_arrears_months: Floats
     kwh: Floats
     electricity_overdue: Floats
+    bank_inflow: Floats
+    bank_outflow: Floats
+    bank_balance: Floats
+    debt: Floats
+    debt_overdue: Floats
+    overdue_months: Floats  # in a row
+    queries: Floats
+    lenders: Floats
+    credit_line: Floats
+    credit_line_used: Floats
+    debt_service: Floats
+    guarantees: Floats
 
 
 def nothing(n: int) -> Memory:
@@ -112,7 +124,50 @@ def observe(
         social_arrears_months=state.social_arrears_months,
         kwh=np.round(kwh, 1),
         electricity_overdue=np.round(overdue, 2),
+        **_bank(traits, habits, state, flows, p),
+        **_credit(traits, state, flows, strain, rng, p),
     )
+
+
+def _bank(
+    traits: Traits, habits: Habits, state: State, flows: Flows, p: TracesParameters
+) -> dict[str, Floats]:
+    """Money through the accounts a lender may look into; a mill moves some in circles."""
+    fake = np.where(traits.mill, np.maximum(flows.invoiced - flows.sales, 0.0), 0.0)
+    circling = p.mill_circulated_share * fake
+    paid = flows.operating_paid + flows.tax_paid + flows.social_paid + flows.service_paid
+    spent = paid + flows.loan_sunk + flows.owner_drawn
+    return {
+        "bank_inflow": np.round(habits.bank_share * flows.collected + circling, 2),
+        "bank_outflow": np.round(habits.bank_share * spent + circling, 2),
+        "bank_balance": np.round(habits.bank_share * state.cash_yuan, 2),
+    }
+
+
+def _credit(
+    traits: Traits,
+    state: State,
+    flows: Flows,
+    strain: Floats,
+    rng: np.random.Generator,
+    p: TracesParameters,
+) -> dict[str, Floats]:
+    """What lenders report of a month: what is owed and overdue, and who asked about the firm."""
+    ticket = p.lender_months * state.scale_yuan
+    lenders = np.ceil(state.other_debt_yuan / ticket) + (state.line_yuan > 0.0)
+    return {
+        "debt": np.round(state.other_debt_yuan + state.line_drawn_yuan + state.loan_yuan, 2),
+        "debt_overdue": np.round(state.overdue_yuan, 2),
+        "overdue_months": np.maximum(state.missed, state.missed_other),
+        "queries": rng.poisson(p.queries_monthly * (1.0 + p.queries_strain * strain)).astype(
+            np.float64
+        ),
+        "lenders": lenders + (state.loan_yuan > 0.0),
+        "credit_line": np.round(state.line_yuan, 2),
+        "credit_line_used": np.round(np.minimum(state.line_drawn_yuan, state.line_yuan), 2),
+        "debt_service": np.round(flows.service_due, 2),
+        "guarantees": np.round(traits.guarantee_months * state.scale_yuan, 2),
+    }
 
 
 def _strained(state: State, p: TracesParameters) -> Floats:

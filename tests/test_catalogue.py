@@ -21,7 +21,8 @@ USABLE = [
     "top_buyer_share_12m", "void_share_12m", "red_share_12m", "months_since_first_invoice",
     "insured_persons", "social_security_arrears_months", "kwh_12m", "kwh_growth_12m",
     "electricity_overdue_yuan", "defendant_suits_24m", "open_enforcement_yuan",
-    "dishonest_listed",
+    "dishonest_listed", "overdue_debt_yuan", "queries_3m", "lenders", "debt_to_sales",
+    "bank_inflow_12m_yuan",
 ]  # fmt: skip
 KINDS = {
     "state": (6, 24), "joint_stock": (10, 30), "city": (18, 46), "rural": (10, 15),
@@ -42,7 +43,7 @@ REAL = [
 
 @pytest.fixture(scope="module")
 def rows() -> tuple[dict[str, Institution], list[Product]]:
-    institutions, products = read(WRITTEN.read_bytes())
+    _, institutions, products = read(WRITTEN.read_bytes())
     return {institution.code: institution for institution in institutions}, products
 
 
@@ -215,7 +216,10 @@ SLIPS = [
     ("tax_multiple =", "tax_multple =", "P001: tax_multple: got 6, expected a key among code"),
     ('institution = "I01"', 'institution = "I99"', "P001: institution: got 'I99', expected the co"),
     ("spread_bp = [-10, 40]", "spread_bp = [40, -10]", "P001: spread_bp: got .40, -10., expected"),
-    ("valid_days = 15\n", "", "P001: valid_days: got nothing, expected a value"),
+    ("valid_days = 15\n", "", r"P\d+: valid_days: got nothing, expected a value"),
+    ("margin_bp = 15\n", "", "institution I01: margin_bp: got nothing, expected a value"),
+    ("risk_weight = 0.75", "risk_weight = 75", "pricing: risk_weight: got 75, expected .*2"),
+    ("[pricing]", "[prices]", "prices: got .*expected .pricing., "),
     ("[12, 24]", "[24, 12]", "P001: tenors_months: got .24, 12., expected months in ascending"),
     ('code = "P002"', 'code = "P001"', "P001: code: got 'P001', expected a code used once"),
     ('kind = "state"', 'kind = "big"', "institution I01: kind: got 'big', expected one of state"),

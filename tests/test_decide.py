@@ -123,12 +123,16 @@ def test_a_rule_that_breaks_means_refer(
     def broken(_: object) -> bool:
         raise ZeroDivisionError
 
-    steps = list(engine.policy._steps)
-    steps[1] = (steps[1][0], broken, *steps[1][2:])
-    monkeypatch.setattr(engine.policy, "_steps", steps)
+    conditions = dict(engine.policy.conditions)
+    conditions["P-TAX-ZERO"] = replace(conditions["P-TAX-ZERO"], test=broken)
+    monkeypatch.setattr(engine.policy, "conditions", conditions)
+    monkeypatch.setattr(engine.policy, "_all", broken)
     decision = decided(healthy)
-    assert decision.rules[1].result == "error"
+    results = {rule.code: rule.result for rule in decision.rules}
+    assert results.pop("P-TAX-ZERO") == "error"
+    assert set(results.values()) == {"no_hit"}
     assert decision.verdict == "refer"
+    assert "could not be tested" in decision.reasons[0].text_en
 
 
 def test_the_same_request_makes_the_same_bytes(decided: Decide, healthy: Request) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import typer
 
 from service.application import Request
 from service.cli import app
@@ -21,7 +22,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def commands() -> dict[str, Any]:
-    return {c.name or str(c.callback.__name__): c for c in app.registered_commands if c.callback}
+    group: Any = typer.main.get_command(app)
+    return dict(group.commands)
 
 
 def test_every_command_named_in_a_document_exists() -> None:

@@ -7,22 +7,33 @@ import pytest
 from model.credit_file import SOURCES
 from model.features import INDEX
 from service.offers import Catalogue, Offer, Refusal, match
+from service.price import Price
 
 FACTS: dict[str, float | str] = {
     "firm_age_months": 62.0, "sector": "C", "region": "62", "tax_rating": "B",
     "tax_paid_12m_yuan": 620_123.45, "sales_12m_yuan": 21_345_678.9, "defendant_suits_24m": 0.0,
 }  # fmt: skip
 APPLICATION: dict[str, Any] = {
-    "sources": frozenset(SOURCES), "grade": "A", "amount_yuan": 3e6, "tenor_months": 12,
+    "sources": frozenset(SOURCES), "grade": "A", "pd_12m": 0.02, "amount_yuan": 3e6,
+    "tenor_months": 12,
     "purpose": "working_capital", "limit_yuan": 3e6, "lpr": 0.0405, "as_of": date(2020, 2, 10),
 }  # fmt: skip
 INSTITUTION = """
+[pricing]
+risk_weight = 0.1
+capital_ratio = 0.09
+return_on_equity = 0.1
+ceiling_lpr_multiple = 4
+
 [[institution]]
 code = "I01"
 name_zh = "青陵银行"
 name_en = "Qingling Bank"
 kind = "city"
 regions = ["62"]
+funding_bp = -100
+operating_bp = 80
+margin_bp = 31
 """
 PRODUCT = """
 [[product]]
@@ -36,6 +47,7 @@ amount_max_yuan = 1000000
 tenors_months = [6, 12]
 repayment = "interest_first"
 spread_bp = [50, 250]
+loss_given_default = 0.5
 worst_grade = "BB"
 required_sources = ["registry"]
 valid_days = 30
@@ -63,23 +75,32 @@ def test_an_offer_reads_as_the_catalogue_says() -> None:
             institution_name_zh="青陵银行",
             institution_name_en="Qingling Bank",
             amount_yuan=400_000.0,
-            annual_rate=0.0555,  # LPR 4.05 % + 50 bp + half of the way to 250 bp
+            annual_rate=0.0525,
+            price=Price(
+                lpr=0.0405,
+                funding=-0.01,
+                operating=0.008,
+                expected_loss=0.01,  # 2 % x 0.5
+                capital=0.0009,
+                margin=0.0031,
+                band=0.0,
+            ),
             tenor_months=12,
             repayment="interest_first",
-            total_interest_yuan=22_200.0,
+            first_payment_yuan=1_750.0,
+            total_interest_yuan=21_000.0,
             valid_until=date(2020, 3, 11),
         )
     ]
 
 
 @pytest.mark.parametrize(
-    ("grade", "rate"),
-    [("AAA", 0.0455), ("AA", 0.0505), ("A", 0.0555), ("BBB", 0.0605), ("BB", 0.0655)],
+    ("pd_12m", "rate", "band"),
+    [(0.0, 0.0455, 0.003), (0.01, 0.0475, 0.0), (0.04, 0.0625, 0.0), (0.06, 0.0655, -0.007)],
 )
-def test_the_price_runs_evenly_from_the_best_grade_to_the_worst_accepted(
-    grade: str, rate: float
-) -> None:
-    assert small(grade=grade)[0][0].annual_rate == rate
+def test_the_price_follows_the_pd_within_the_band(pd_12m: float, rate: float, band: float) -> None:
+    offer = small(pd_12m=pd_12m)[0][0]
+    assert (offer.annual_rate, offer.price.band) == (rate, band)
 
 
 @pytest.mark.parametrize(("asked", "offered"), [(6, 6), (7, 6), (12, 12), (60, 12)])

@@ -1,5 +1,6 @@
 """Moves: what a firm can do, in both languages, and what a source would show of it afterwards."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,8 @@ from model.credit_file import AbnormalListing, DishonestListing, Enforcement
 from service.application import Request
 from service.moves import TENORS_MONTHS, Changed, moves
 
+NOTHING: Mapping[str, Sequence[float]] = {}
+STEPS = {"top_buyer_share_12m": [0.8], "debt_to_sales": [0.3], "amount_yuan": [200_000.0]}
 AS_OF = date(2020, 1, 31)
 
 
@@ -20,7 +23,7 @@ def with_(request: Request, source: str, **changes: Any) -> Request:
     return replace(request, credit_file=replace(file, **{source: section}))
 
 
-def found(request: Request, steps: tuple[float, ...] = ()) -> dict[str, Changed]:
+def found(request: Request, steps: Mapping[str, Sequence[float]] = NOTHING) -> dict[str, Changed]:
     return {one[0].code: one for group in moves(request, steps) for one in group}
 
 
@@ -44,12 +47,20 @@ def troubled(healthy: Request) -> Request:
     )
     request = with_(request, "social_security", arrears_months=2, paid_yuan=[700.0, 900.0])
     request = with_(request, "electricity", overdue_yuan=1_234.0)
+    invoices, section = request.credit_file.invoices, request.credit_file.credit_bureau
+    assert invoices is not None
+    assert section is not None
+    owed = round(0.3 * sum(invoices.sales_yuan[-12:]), -3) + 40_000.0
+    debt = [*section.debt_yuan[:-1], owed]
+    overdue = [*section.overdue_yuan[:-1], 7_000.0]
+    request = with_(request, "credit_bureau", debt_yuan=debt, overdue_yuan=overdue)
     return with_(request, "invoices", top_buyer_share_12m=0.9)
 
 
 def test_everything_that_can_be_put_right_is_named_with_its_price(healthy: Request) -> None:
-    told = found(troubled(healthy), (0.8,))
-    paid = {code: move.pay_yuan for code, (move, _) in told.items() if code != "ASK-LONGER"}
+    told = found(troubled(healthy), STEPS)
+    paid = {code: move.pay_yuan for code, (move, _) in told.items()}
+    assert paid.pop("REPAY-DEBT") == pytest.approx(40_000.0, abs=1_000.0)
     assert paid == {
         "PAY-TAX": 5_000.0,
         "FILE-RETURNS": 0.0,
@@ -58,14 +69,17 @@ def test_everything_that_can_be_put_right_is_named_with_its_price(healthy: Reque
         "PERFORM-JUDGMENTS": 300_000.0,
         "LEAVE-ABNORMAL-LIST": 0.0,
         "PAY-IN-CAPITAL": 1_000.0,
+        "PAY-OVERDUE-LOANS": 7_000.0,
         "SELL-TO-MORE-BUYERS": 0.0,
+        "ASK-LESS": 0.0,
+        "ASK-LONGER": 0.0,
     }
 
 
 def test_a_move_changes_its_own_field_and_can_be_made_once(healthy: Request) -> None:
     request = troubled(healthy)
     before = msgspec.to_builtins(request)
-    for code, (move, change) in found(request, (0.8,)).items():
+    for code, (move, change) in found(request, STEPS).items():
         after = msgspec.to_builtins(change(request))
         path = move.field.split(".")
         at_before, at_after = before, after
@@ -75,7 +89,7 @@ def test_a_move_changes_its_own_field_and_can_be_made_once(healthy: Request) -> 
         at_after[path[-1]] = at_before[path[-1]]
         assert after == before, f"{code} changes more than {move.field}"
         if code != "ASK-LONGER":
-            assert code not in found(change(request), (0.8,))
+            assert code not in found(change(request), STEPS)
 
 
 def test_history_is_not_rewritten(healthy: Request) -> None:
@@ -86,7 +100,7 @@ def test_history_is_not_rewritten(healthy: Request) -> None:
 
 
 def test_every_move_is_said_in_both_languages(healthy: Request) -> None:
-    for move, _ in found(troubled(healthy), (0.8,)).values():
+    for move, _ in found(troubled(healthy), STEPS).values():
         assert any("\u4e00" <= letter <= "\u9fff" for letter in move.text_zh)
         assert move.text_en.isascii()
         assert move.seen != move.becomes
@@ -99,19 +113,19 @@ def test_a_buyer_share_falls_to_a_step_below_it(
     healthy: Request, share: float, named: bool
 ) -> None:
     request = with_(healthy, "invoices", top_buyer_share_12m=share)
-    assert ("SELL-TO-MORE-BUYERS" in found(request, (0.8,))) == named
+    assert ("SELL-TO-MORE-BUYERS" in found(request, STEPS)) == named
 
 
 def test_no_firm_is_asked_to_lose_half_its_largest_buyer(healthy: Request) -> None:
     request = with_(healthy, "invoices", top_buyer_share_12m=0.9)
-    assert "SELL-TO-MORE-BUYERS" not in found(request, (0.4,))
+    assert "SELL-TO-MORE-BUYERS" not in found(request, {"top_buyer_share_12m": [0.4]})
 
 
 def test_only_longer_tenors_are_suggested(healthy: Request) -> None:
     asked = healthy.application.tenor_months
     longer = [
         move.becomes
-        for group in moves(healthy, ())
+        for group in moves(healthy, {})
         for move, _ in group
         if move.code == "ASK-LONGER"
     ]

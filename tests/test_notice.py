@@ -203,7 +203,7 @@ def test_silent_sources_and_those_not_consented_are_told_apart(
         assert status["invoices"][0] == "answered"
     _, en = letters(given)
     first = en.reasons[0]
-    assert first.code == "P-REG-MISSING"
+    assert first.code == "P-SRC-REGISTRY"
     assert first.notes[-1] == "Source: company registry, allowed by you, but it gave no data."
     Page(html(given))
 
@@ -227,12 +227,12 @@ def test_a_rule_that_failed_is_not_told_as_a_finding(
 def test_a_cap_set_by_policy_names_its_rule(asked: dict[str, Request], decided: Decide) -> None:
     request = asked["young-shop"]
     decision = decided(request)
-    rules = [replace(decision.rules[0], verdict="cap", cap_yuan=50_000.0), *decision.rules[1:]]
+    rules = [*decision.rules[:-1], replace(decision.rules[-1], verdict="cap", cap_yuan=50_000.0)]
     capped = replace(
         decision, rules=rules, limit_cap="policy", caps={**decision.caps, "policy": 50_000.0}
     )
     for letter in letters(notice(of(capped, request))):
-        assert rules[0].code in letter.decided[2]
+        assert rules[-1].code in letter.decided[2]
 
 
 def test_what_an_applicant_writes_stays_text(asked: dict[str, Request], decided: Decide) -> None:

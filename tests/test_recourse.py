@@ -74,7 +74,7 @@ def test_no_cheaper_combination_would_do(
 ) -> None:
     compared = 0
     for request in refused[:60]:
-        groups = moves(request, searched._buyer_steps(engine))
+        groups = moves(request, searched._steps(request, engine))
         groups = [group for group in groups if group[0][0].code != "ASK-LONGER"]
         costs = []
         for way in product(*([None, *group] for group in groups)):

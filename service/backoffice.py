@@ -1,0 +1,113 @@
+"""Commands over decisions already made: replay, verify, backtest."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.options import Artifact, LedgerUrl, err, fail, load_engine, out, settings_of
+
+if TYPE_CHECKING:
+    from service.backtest import Chunk
+
+app = typer.Typer()
+
+
+@app.command()
+def replay(
+    decision_id: Annotated[str, typer.Argument(help="decision_id of an earlier reply, or `all`")],
+    ledger: LedgerUrl = None,
+    artifact: Artifact = None,
+) -> None:
+    """Make recorded decisions again and compare the bytes; exit 1 when one differs."""
+    from service.ledger import open_ledger
+    from service.replay import replay as replayed
+
+    engine = load_engine(artifact)
+    differing = 0
+    with open_ledger(settings_of(ledger=ledger).ledger, read_only=True) as records:
+        found = records.get(decision_id)
+        if found is None and decision_id != "all":
+            fail(f"{decision_id!r} is not in the ledger; expected a decision_id, or `all`")
+        chosen = [found] if found else records.records()
+        count = 0
+        for record in chosen:
+            count += 1
+            result = replayed(record, engine)
+            if not result.same:
+                differing += 1
+                err.print(f"{result.decision_id} differs at {result.difference}", soft_wrap=True)
+    out.print(f"{count} replayed, {count - differing} with the same bytes, {differing} different")
+    raise typer.Exit(1 if differing else 0)
+
+
+@app.command()
+def verify(
+    ledger: LedgerUrl = None,
+    head: Annotated[str | None, typer.Option(help="head hash noted earlier; finds cuts")] = None,
+) -> None:
+    """Walk the hash chain of a ledger; exit 1, naming the place, when it is broken."""
+    from service.ledger import verify as walked
+
+    found = walked(settings_of(ledger=ledger).ledger, head)
+    if not found.ok:
+        fail(f"broken at record {found.broken_seq}: {found.what}")
+    out.print(f"{found.records} records, chain intact, head {found.head_hash}", soft_wrap=True)
+
+
+@app.command()
+def backtest(
+    policy: Annotated[Path | None, typer.Option(help="policy to try; left out: as it is")] = None,
+    scorecard: Annotated[Path | None, typer.Option(help="folder of a scorecard to try")] = None,
+    catalogue: Annotated[Path | None, typer.Option(help="product catalogue to try")] = None,
+    world: Annotated[Path | None, typer.Option(help="decide this world's applications")] = None,
+    ledger: LedgerUrl = None,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="processes; one a core")] = None,
+    json: Annotated[Path | None, typer.Option(help="also write every sum as JSON")] = None,
+    artifact: Artifact = None,
+) -> None:
+    """Decide all past applications again, as now and with something changed; compare."""
+    import msgspec
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    from service import backtest as backtests
+    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY
+    from service.tables import backtest_table
+
+    if (world is None) == (ledger is None):
+        fail("backtest: expected exactly one of --world DIR and --ledger URL")
+    settings = settings_of(artifact=artifact)
+    load_engine(artifact)  # makes the demo's scorecard when there is none
+    was = backtests.Parts(
+        settings.artifact,
+        settings.policy or DEFAULT_POLICY,
+        settings.catalogue or DEFAULT_CATALOGUE,
+    )
+    now = backtests.Parts(
+        scorecard or was.artifact, policy or was.policy, catalogue or was.catalogue
+    )
+    now.load()  # refuses a policy that cannot be used before any work is done
+    chunks: Iterable[Chunk]
+    total: int | None = None
+    if world is not None:
+        chunks = of_world = backtests.world_chunks(world)
+        total = sum(chunk.applications for chunk in of_world)
+    else:
+        chunks = backtests.ledger_chunks(str(ledger))
+    whole = backtests.Result()
+    on: date | None = since.date() if since else None
+    with Progress(
+        "deciding again", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
+    ) as bar:
+        task = bar.add_task("", total=total)
+        for part in backtests.backtest(chunks, was, now, on, workers):
+            whole.add(part)
+            bar.advance(task, sum(swap.tally.applications for swap in part.swaps.values()))
+    out.print(backtest_table(whole))
+    if json is not None:
+        said = {f"{a} -> {b}": swap for (a, b), swap in sorted(whole.swaps.items())}
+        clock = {"timed": whole.timed, "was_ns": whole.was_ns, "now_ns": whole.now_ns}
+        json.write_bytes(msgspec.json.format(msgspec.json.encode({"swaps": said, **clock})))
