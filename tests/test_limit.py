@@ -1,9 +1,13 @@
+import tomllib
 from math import nan
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.credit_file import SOURCES
 from model.features import FEATURES, INDEX
 from model.portrait import Value
 from service.decide import DEFAULT_POLICY
@@ -15,7 +19,8 @@ SCALES = {
     "top_buyer_share_12m": 1.0, "last_3m_sales_share": 1.0, "bank_inflow_12m_yuan": 1e8,
     "debt_yuan": 1e8, "debt_service_to_sales": 0.2,
 }  # fmt: skip
-TERMS = Policy.load(DEFAULT_POLICY).limit
+POLICY = Policy.load(DEFAULT_POLICY)
+TERMS = POLICY.limit
 
 
 def values(**changes: Value) -> list[Value]:
@@ -136,3 +141,29 @@ def test_every_cap_can_be_said_in_both_languages(cap: str) -> None:
     assert said.code == f"L-{cap.upper()}"
     assert "1,000 yuan" in said.text_en
     assert "1,000元" in said.text_zh
+
+
+SOUND: dict[str, Value] = {
+    "tax_rating": "A", "tax_paid_12m_yuan": 1e6, "sales_12m_yuan": 3e7, "sales_growth_12m": 0.1,
+    "last_3m_sales_share": 0.25, "top_buyer_share_12m": 0.2, "bank_inflow_12m_yuan": 2e7,
+    "debt_yuan": 0.0, "debt_service_to_sales": 0.0,
+}  # fmt: skip
+CASES = tomllib.loads((Path(__file__).parent / "cases" / "limit.toml").read_text())["case"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["title"])
+def test_case(case: dict[str, Any]) -> None:
+    facts = SOUND | {
+        name: (None if name == "tax_rating" else nan) if value == "missing" else value
+        for name, value in case["with"].items()
+    }
+    row: list[Value] = [*values(**facts), case.get("amount_yuan", 3e6), 12.0]
+    row += [case.get("purpose", "working_capital"), 0.02, 600.0]
+    outcome = POLICY.evaluate(row, set(SOURCES) - set(case.get("silent", [])))
+    amount_yuan = case.get("amount_yuan", 3_000_000.0)
+    found = limit(TERMS, row, case.get("grade", "AAA"), amount_yuan, outcome)
+    assert (found.limit_yuan, found.cap) == (case["limit_yuan"], case["cap"])
+
+
+def test_every_cap_is_set_by_a_case() -> None:
+    assert {case["cap"] for case in CASES} == set(LABELS) - {"product"}  # decide knows products
