@@ -1,7 +1,7 @@
 """Commands over decisions already made: replay, verify, backtest."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from service.backtest import Chunk
 
 app = typer.Typer()
+policy_app = typer.Typer(no_args_is_help=True, help="Look at a policy file.")
+app.add_typer(policy_app, name="policy")
 
 
 @app.command()
@@ -55,6 +57,29 @@ def verify(
     if not found.ok:
         fail(f"broken at record {found.broken_seq}: {found.what}")
     out.print(f"{found.records} records, chain intact, head {found.head_hash}", soft_wrap=True)
+
+
+@policy_app.command()
+def check(
+    files: Annotated[list[Path] | None, typer.Argument(help="left out: the packaged one")] = None,
+    json: Annotated[bool, typer.Option("--json", help="findings as JSON")] = False,
+) -> None:
+    """Find mistakes in policy files; exit 1, naming lines and what to do, when there are any."""
+    import msgspec
+
+    from service.decide import DEFAULT_POLICY
+    from service.linter import lint
+
+    findings = [
+        one for file in files or [DEFAULT_POLICY] for one in lint(file, datetime.now(UTC).date())
+    ]
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(findings), indent=1))
+    else:
+        for one in findings:
+            out.print(str(one), soft_wrap=True, markup=False)
+        out.print(f"{len(findings)} found")
+    raise typer.Exit(1 if findings else 0)
 
 
 @app.command()

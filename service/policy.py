@@ -46,7 +46,7 @@ FACT_INDEX: dict[str, int] = {
     **INDEX,
     **{name: len(INDEX) + i for i, (name, _) in enumerate(APPLICATION_FACTS)},
 }
-_TYPES: dict[str, Type] = {
+FACT_TYPES: dict[str, Type] = {
     **{f.name: "number" if f.kind == "number" else "category" for f in FEATURES},
     **dict(APPLICATION_FACTS),
 }
@@ -153,7 +153,7 @@ class Policy:
             if (rule.verdict == "cap") != (rule.cap_yuan is not None):
                 raise PolicyError(f"{where}: {rule.code}: cap_yuan goes with verdict = 'cap'")
             try:
-                self.conditions[rule.code] = compile_condition(rule.when, FACT_INDEX, _TYPES)
+                self.conditions[rule.code] = compile_condition(rule.when, FACT_INDEX, FACT_TYPES)
             except ExpressionError as error:
                 raise PolicyError(f"{where}: {rule.code}: when = {error}") from None
         self._all = all_at_once(list(self.conditions.values()))
