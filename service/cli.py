@@ -171,6 +171,9 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.5, help="length of each measurement")] = 5.0,
     json: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
     naive: Annotated[bool, typer.Option(help="measure the naive baseline beside it")] = True,
+    engine_only: Annotated[
+        bool, typer.Option("--engine", help="in process only: step by step, beside a peer")
+    ] = False,
     artifact: Artifact = None,
 ) -> None:
     """Measure decision time: C3 in process, C2 over HTTP, beside what tutorials teach."""
@@ -183,6 +186,15 @@ def bench(
 
     body = msgspec.json.encode(posted("mask-maker"))
     engine, request, at = load_engine(artifact), parse(body, date.max), datetime.now(UTC)
+
+    if engine_only:
+        from service import peer
+
+        found = peer.measure(engine, request, seconds)
+        out.print(peer.table(found))
+        if json is not None:
+            json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+        return
 
     def decide_once() -> object:
         return decided(

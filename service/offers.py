@@ -106,19 +106,12 @@ def match(
     facts: list[Any] = [*values, purpose, tenor_months, grade, None, asked]
     tax, sales = facts[eligibility.tax], facts[eligibility.sales]
     sold, refusal_of = catalogue.price_list(tenor_months, lpr), eligibility.refusal_of
-    ranks: list[int] = []
+    fits: list[int] = []
     refused: list[Refusal] = []
     refuse = refused.append
     for at, failed in enumerate(eligibility.failed(facts, sources)):
         if not failed:
-            rank, pd_least, pd_most, most_rank, costs, loss, place = sold[at].terms
-            if pd_12m > pd_least:
-                rank = (
-                    most_rank
-                    if pd_12m >= pd_most
-                    else int((costs + loss * pd_12m) * 10_000.0 + 0.5) * RANKS + place
-                )
-            ranks.append(rank)
+            fits.append(sold[at].least_rank)
         elif not brief:
             position, known, code, feature, required, bound = refusal_of[
                 at * FIELD_BITS + (failed & -failed).bit_length()
@@ -132,15 +125,13 @@ def match(
                 refuse(Refusal(code, feature, required))
             else:
                 refuse(Refusal(code, feature, required, seen, abs(bound - seen)))
-    ranks.sort()
-    at_place = catalogue.at_place
-    kept, lends, most_yuan = _best(ranks, sold, at_place, (asked, tax, sales), keep)
-    offers = [sold[at_place[rank % RANKS]].offer(rank, lends[rank], pd_12m, as_of) for rank in kept]
+    shelf = _Shelf(sold, catalogue.at_place, sorted(fits), pd_12m, (asked, tax, sales))
+    kept, most_yuan = shelf.best(keep)
+    offers = [shelf.offer(rank, shelf.lent(rank), as_of) for rank in kept]
     shared: list[Offer] = []
-    if ranks and most_yuan < asked - asked % ROUNDING_YUAN:
-        for rank, lent in _together(lends, sold, at_place, asked):
-            shared.append(sold[at_place[rank % RANKS]].offer(rank, lent, pd_12m, as_of))
-    return Matched(offers, shared, refused, len(ranks), most_yuan)
+    if fits and most_yuan < asked - asked % ROUNDING_YUAN:
+        shared = [shelf.offer(rank, lent, as_of) for rank, lent in shelf.together()]
+    return Matched(offers, shared, refused, len(fits), most_yuan)
 
 
 def _too_little(
@@ -157,47 +148,77 @@ def _too_little(
     return Refusal(product.code, "amount", required, seen, least - seen)
 
 
-def _best(
-    ranks: list[int],
-    sold: Sequence["_Sold"],
-    at_place: Sequence[int],
-    facts: tuple[float, Any, Any],
-    keep: int | None,
-) -> tuple[list[int], dict[int, float], float]:
-    """The cheapest ranks, what products lend, and the most any lends.
+class _Shelf:
+    """The products that fit one applicant, by rank: their rate, then their place."""
 
-    The last of the cheapest gives way to the cheapest that lends the most. Products beyond them
-    are looked at only when none of the cheapest lends all that is asked for.
-    """
-    kept = ranks if keep is None else ranks[:keep]
-    lends = {rank: sold[at_place[rank % RANKS]].lent(*facts) for rank in kept}
-    most_yuan = max(lends.values(), default=0.0)
-    if most_yuan < facts[0] - facts[0] % ROUNDING_YUAN and len(kept) < len(ranks):
-        lends = {rank: sold[at_place[rank % RANKS]].lent(*facts) for rank in ranks}
-        in_kept, most_yuan = most_yuan, max(lends.values())
-        if in_kept < most_yuan:
-            kept[-1] = next(rank for rank, lent in lends.items() if lent == most_yuan)
-    return kept, lends, most_yuan
+    def __init__(
+        self,
+        sold: Sequence["_Sold"],
+        at_place: Sequence[int],
+        fits: list[int],
+        pd_12m: float,
+        facts: tuple[float, Any, Any],
+    ) -> None:
+        self._sold, self._at_place, self._fits = sold, at_place, fits
+        self._pd_12m, self._facts = pd_12m, facts
 
+    def _of(self, rank: int) -> "_Sold":
+        return self._sold[self._at_place[rank % RANKS]]
 
-def _together(
-    lends: Mapping[int, float], sold: Sequence["_Sold"], at_place: Sequence[int], asked: float
-) -> list[tuple[int, float]]:
-    """Ranks and amounts of products that lend together more than one of them does."""
-    lenders = [
-        Lender(
-            rate_bp=rank // RANKS,
-            least=sold[at_place[rank % RANKS]].least_thousands,
-            most=int(lent / ROUNDING_YUAN),
-            institution=sold[at_place[rank % RANKS]].institution,
-            product=rank,
-        )
-        for rank, lent in lends.items()
-    ]
-    shares = syndicate(lenders, int(asked / ROUNDING_YUAN))
-    if len(shares) < 2:
-        return []
-    return [(one.product, one.amount * ROUNDING_YUAN) for one in shares]
+    def lent(self, rank: int) -> float:
+        """What the product of a rank lends, yuan."""
+        return self._of(rank).lent(*self._facts)
+
+    def offer(self, rank: int, lent: float, as_of: date) -> Offer:
+        """The product of a rank as an offer."""
+        return self._of(rank).offer(rank, lent, self._pd_12m, as_of)
+
+    def cheapest(self, keep: int) -> list[int]:
+        """The lowest ranks, ascending: no product is cheaper than at its least rate."""
+        ranks: list[int] = []
+        for least in self._fits:
+            if len(ranks) >= keep:
+                ranks.sort()
+                del ranks[keep:]
+                if least >= ranks[-1]:
+                    break
+            ranks.append(self._of(least).rank(self._pd_12m))
+        ranks.sort()
+        return ranks[:keep]
+
+    def best(self, keep: int | None) -> tuple[list[int], float]:
+        """The cheapest ranks, and the most any product lends.
+
+        The last of the cheapest gives way to the cheapest that lends the most. Products beyond
+        them are looked at only when none of the cheapest lends all that is asked for.
+        """
+        every = len(self._fits)
+        kept = self.cheapest(every if keep is None else keep)
+        most_yuan, asked = max(map(self.lent, kept), default=0.0), self._facts[0]
+        if most_yuan < asked - asked % ROUNDING_YUAN and len(kept) < every:
+            ranks = self.cheapest(every)
+            lent = list(map(self.lent, ranks))
+            if most_yuan < max(lent):
+                most_yuan = max(lent)
+                kept[-1] = ranks[lent.index(most_yuan)]
+        return kept, most_yuan
+
+    def together(self) -> list[tuple[int, float]]:
+        """Ranks and amounts of products that lend together more than one of them does."""
+        lenders = [
+            Lender(
+                rate_bp=rank // RANKS,
+                least=self._of(rank).least_thousands,
+                most=int(self.lent(rank) / ROUNDING_YUAN),
+                institution=self._of(rank).institution,
+                product=rank,
+            )
+            for rank in self.cheapest(len(self._fits))
+        ]
+        shares = syndicate(lenders, int(self._facts[0] / ROUNDING_YUAN))
+        if len(shares) < 2:
+            return []
+        return [(one.product, one.amount * ROUNDING_YUAN) for one in shares]
 
 
 def first_payment(rate: float, months: int, repayment: str) -> float:
@@ -225,17 +246,12 @@ def total_interest(rate: float, months: int, repayment: str) -> float:
     return months * monthly / (1 - (1 + monthly) ** -months) - 1
 
 
-_Terms = tuple[int, float, float, int, float, float, int]
-"""Rank at the least rate, pd up to which it holds, pd from which the most holds and its rank; costs
-and loss per unit of pd between them, place among equal rates."""
-
-
 class _Sold:
     """A product at one tenor and LPR: what matching reads, and what an offer says of it."""
 
     __slots__ = (
         "_days", "_most", "_names", "_paid", "_repayment", "_tariff", "_tenor", "code",
-        "institution", "least_thousands", "sales_share", "tax_multiple", "terms",
+        "institution", "least_rank", "least_thousands", "place", "sales_share", "tax_multiple",
     )  # fmt: skip
 
     def __init__(
@@ -250,10 +266,11 @@ class _Sold:
         self.code, self.institution = product.code, product.institution
         self.least_thousands = ceil(product.amount_min_yuan / ROUNDING_YUAN)
         self.tax_multiple, self.sales_share = product.tax_multiple, product.sales_share
-        self.terms: _Terms = (
-            found.least_bp * RANKS + place, found.pd_least, found.pd_most,
-            found.most_bp * RANKS + place, found.costs, found.loss, place,
-        )  # fmt: skip
+        self.place, self.least_rank = place, found.least_bp * RANKS + place
+
+    def rank(self, pd_12m: float) -> int:
+        """The rate in basis points and the place among equal rates, as one number."""
+        return self._tariff.rate_bp(pd_12m) * RANKS + self.place
 
     def lent(self, asked: float, tax: float, sales: float) -> float:
         """The amount lent: whole thousands of yuan within the product's caps, facts known."""
