@@ -112,6 +112,42 @@ def recourse(
 
 
 @app.command()
+def boom(artifact: Artifact = None) -> None:
+    """The mask maker's boom: what we lend, what extrapolating would, and what became of it."""
+    import msgspec
+    from rich.table import Table
+
+    from service.application import parse
+    from service.decide import decide as decided
+    from synthetic_data.boom import extrapolated_yuan, fates
+    from synthetic_data.stories import boomed
+
+    engine, at, rate = load_engine(artifact), datetime.now(UTC), 0.0305
+    table = Table(title="Lent to the mask maker for 12 months, million yuan", title_justify="left")
+    for column in ("boom", "lender", "limit", "set by", "defaults", "lost, mean of futures"):
+        table.add_column(column, justify="left" if column in ("lender", "set by") else "right")
+    for multiple in (1.0, 5.0, 12.0):
+        request = parse(msgspec.json.encode(boomed(multiple)[0]), date.max)
+        decision = decided(request, engine, decision_id="", decided_at=at, tick=int)
+        invoices = request.credit_file.invoices
+        believed_yuan = extrapolated_yuan(
+            invoices.sales_yuan if invoices else [], engine.policy.limit.sales_share
+        )
+        lent = (decision.limit_yuan, believed_yuan)
+        for name, cap, fate in zip(
+            (f"ours: {decision.verdict}", "extrapolating"),
+            (decision.limit_cap, "growth of six months, twice more"),
+            fates(multiple, lent, rate),
+            strict=True,
+        ):
+            table.add_row(
+                f"x {multiple:g}", name, f"{fate.amount_yuan / 1e6:,.1f}", cap,
+                f"{fate.defaulted:.2%}", f"{fate.lost_yuan / 1e6:,.2f}",
+            )  # fmt: skip
+    out.print(table)
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port to listen on; 0 picks one")] = None,

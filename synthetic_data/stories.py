@@ -17,6 +17,7 @@ import numpy as np
 from model.credit_file import SOURCES, CreditFile
 from synthetic_data import cashflow, economy, events, identity, ratings, traces
 from synthetic_data.calendar import month_index
+from synthetic_data.cashflow import State
 from synthetic_data.draws import Subject, generator
 from synthetic_data.events import Events
 from synthetic_data.firms import BLOCK_FIRMS, Firms, draw
@@ -166,7 +167,10 @@ def application(code: str) -> dict[str, object]:
     """
     if code not in _SCRIPTS:
         raise KeyError(f"story {code!r}: expected one of {', '.join(STORIES)}")
-    script, told = _SCRIPTS[code], _credit_file(code)
+    return _posted(_SCRIPTS[code], _credit_file(code))
+
+
+def _posted(script: _Script, told: CreditFile) -> dict[str, object]:
     return {
         "application": {
             "applicant": told.uscc,
@@ -181,9 +185,14 @@ def application(code: str) -> dict[str, object]:
 
 @cache
 def _credit_file(code: str) -> CreditFile:
-    script, parameters = _SCRIPTS[code], standard()
+    script = _SCRIPTS[code]
     firm, month = _firm(script), month_index(script.as_of[0])
-    history = _live(firm, script, month)
+    history, _ = _live(firm, script, month)
+    return _told(script, firm, history, month)
+
+
+def _told(script: _Script, firm: Firms, history: History, month: int) -> CreditFile:
+    parameters = standard()
     rated = ratings.rate(parameters, firm, history, _SEED, script.block)
     bureaus = Bureaus(parameters, firm, history, _events(script, month), rated)
     return bureaus.credit_file(0, month, script.as_of[1])
@@ -225,8 +234,8 @@ def _pin(table: Any, pinned: Mapping[str, Any]) -> Any:
     return replace(table, **{name: np.array([value]) for name, value in pinned.items()})
 
 
-def _live(firm: Firms, script: _Script, until: int) -> History:
-    """The firm's months up to `until`: the world's own step, with fortune pinned."""
+def _live(firm: Firms, script: _Script, until: int) -> tuple[History, State]:
+    """The firm's months up to `until` and its state then: the world's own step, fortune pinned."""
     parameters, traits = standard(), firm.traits
     start = economy.build(parameters, 0).first
     climate = economy.build(parameters, until - start)
@@ -248,7 +257,18 @@ def _live(firm: Firms, script: _Script, until: int) -> History:
         memory, seen = traces.observe(firm, state, flows, memory, chance, parameters)
         alive = np.array([float(month >= int(traits.founded[0]))])
         history.record(at, alive, kept(state, flows, memory, seen))
-    return history
+    return history, state
+
+
+def boomed(multiple: float) -> tuple[dict[str, object], Firms, State, int]:
+    """The mask maker after a boom of so many times its usual demand since February 2020.
+
+    What it posts, the firm, its state on the day it asks, and that month.
+    """
+    script = replace(_MASKS, demand=dict.fromkeys(_MASKS.demand, multiple))
+    firm, month = _firm(script), month_index(script.as_of[0])
+    history, state = _live(firm, script, month)
+    return _posted(script, _told(script, firm, history, month)), firm, state, month
 
 
 def _events(script: _Script, month: int) -> Events:
