@@ -25,14 +25,16 @@ from model.credit_file import Fault
 from service import notice, openapi
 from service.application import parse
 from service.chain import Receipt, Record
-from service.decide import Engine, decide
+from service.decide import Decision, Engine, decide
 from service.ledger import Ledger, LedgerBusy, LedgerError
 from service.problem import MEDIA_TYPE, FieldError, Problem
 from service.recourse import recourse
+from service.schedule import plan
 
 log = logging.getLogger("yidaitong")
 PATH = "/v1/decisions"
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Decision).decode
 _CHINA = timezone(timedelta(hours=8))
 
 
@@ -70,6 +72,11 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
         decision_id = str(request.path_params["decision_id"])
         return await run_in_threadpool(_notice, ledger, decision_id, lang, form)
 
+    async def get_schedule(request: Request) -> Response:
+        decision_id = str(request.path_params["decision_id"])
+        code = str(request.path_params["product"])
+        return _json(_schedule(_found(ledger, decision_id), code))
+
     async def healthz(_: Request) -> Response:
         return _json(b'{"status":"ok"}')
 
@@ -88,6 +95,9 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
     app.add_route("/v1/recourse", post_recourse, methods=["POST"])
     app.add_route("/v1/decisions/{decision_id}", get_decision, methods=["GET"])
     app.add_route("/v1/decisions/{decision_id}/notice", get_notice, methods=["GET"])
+    app.add_route(
+        "/v1/decisions/{decision_id}/offers/{product}/schedule", get_schedule, methods=["GET"]
+    )
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/readyz", readyz, methods=["GET"])
     app.add_route("/openapi.json", schema, methods=["GET"])
@@ -164,6 +174,19 @@ def _found(ledger: Ledger, decision_id: str) -> Record:
             "an earlier reply.",
         )
     return record
+
+
+def _schedule(record: Record, code: str) -> bytes:
+    """The instalments of one of a decision's offers, as if paid out on the day it was decided."""
+    decision = _decode(record.decision)
+    offers = [*decision.syndicate, *decision.offers]  # what is taken together goes first
+    offer = next((one for one in offers if one.product == code), None)
+    if offer is None:
+        known = ", ".join(dict.fromkeys(one.product for one in offers)) or "none"
+        said = f"The decision offers no product {code[:16]!r}; it offers {known}."
+        raise Problem("offer-not-found", 404, said)
+    start = decision.decided_at.astimezone(_CHINA).date()
+    return _encode(plan(offer, start))
 
 
 def _notice(ledger: Ledger, decision_id: str, lang: Any, form: str) -> Response:

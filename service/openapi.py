@@ -11,6 +11,7 @@ from service.decide import Decision
 from service.notice import FORMATS, LANGS, Notice
 from service.problem import MEDIA_TYPE, ProblemDocument
 from service.recourse import Recourse
+from service.schedule import Plan
 
 EXAMPLES = Path(__file__).parent / "examples.json"
 """A posted request and the reply to it; kept true by a test."""
@@ -26,7 +27,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1 for the whole service."""
-    records = (Request, Decision, Place, Notice, ProblemDocument, Recourse)
+    records = (Request, Decision, Place, Notice, ProblemDocument, Recourse, Plan)
     _, components = msgspec.json.schema_components(
         records, ref_template="#/components/schemas/{name}"
     )
@@ -78,6 +79,17 @@ def document() -> dict[str, Any]:
                     "parameters": [_WANTED],
                     "requestBody": {"required": True, "content": _json("Request", examples)},
                     "responses": {"200": ways, **dict.fromkeys(_REFUSALS[:4], problem)},
+                }
+            },
+            "/v1/decisions/{decision_id}/offers/{product}/schedule": {
+                "get": {
+                    "operationId": "get_schedule",
+                    "summary": "What is paid when, to the fen, if an offer is taken that day",
+                    "parameters": [by_id, {**by_id, "name": "product"}],
+                    "responses": {
+                        "200": {"description": "The plan.", "content": _json("Plan", {})},
+                        "404": problem,
+                    },
                 }
             },
             "/v1/decisions/{decision_id}/notice": {"get": _notice(by_id, problem)},

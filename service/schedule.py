@@ -6,10 +6,14 @@ Interest is charged monthly at a twelfth of the annual rate on what is still owe
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from service.catalogue import Repayment
+
+if TYPE_CHECKING:
+    from service.offers import Offer
 
 
 class Instalment(Struct, frozen=True):
@@ -21,6 +25,36 @@ class Instalment(Struct, frozen=True):
     principal_yuan: float
     interest_yuan: float
     owed_yuan: float
+
+
+class Plan(Struct, frozen=True):
+    """An offer's instalments, if it is paid out on `start`."""
+
+    product: str
+    amount_yuan: float
+    annual_rate: float
+    tenor_months: int
+    repayment: Repayment
+    start: date
+    total_interest_yuan: float
+    instalments: list[Instalment]
+
+
+def plan(offer: "Offer", start: date) -> Plan:
+    """The instalments of an offer paid out on `start`."""
+    rows = schedule(
+        offer.amount_yuan, offer.annual_rate, offer.tenor_months, offer.repayment, start
+    )
+    return Plan(
+        product=offer.product,
+        amount_yuan=offer.amount_yuan,
+        annual_rate=offer.annual_rate,
+        tenor_months=offer.tenor_months,
+        repayment=offer.repayment,
+        start=start,
+        total_interest_yuan=round(sum(row.interest_yuan for row in rows), 2),
+        instalments=rows,
+    )
 
 
 def principals(months: int, annual_rate: float, repayment: Repayment) -> list[float]:

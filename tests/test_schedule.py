@@ -3,12 +3,14 @@
 from datetime import date
 from itertools import pairwise
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.catalogue import Repayment
 from service.offers import total_interest
+from service.process import Server
 from service.schedule import annual_rate_of, cash_flows, months_later, principals, schedule
 
 LOANS = {
@@ -66,3 +68,25 @@ def test_payments_fall_on_the_last_day_of_a_short_month_and_return() -> None:
 def test_what_is_no_loan_is_refused(months: int, rate: float, field: str) -> None:
     with pytest.raises(ValueError, match=field):
         principals(months, rate, "equal_principal")
+
+
+def test_an_offer_of_a_decision_is_answered_with_its_plan(
+    server: Server, stories: dict[str, bytes]
+) -> None:
+    headers = {"content-type": "application/json"}
+    with httpx.Client(base_url=server.url, trust_env=False, headers=headers) as client:
+        decision = client.post("/v1/decisions", content=stories["young-shop"]).json()
+        path = f"/v1/decisions/{decision['decision_id']}/offers"
+        for offer in decision["offers"]:
+            told = client.get(f"{path}/{offer['product']}/schedule").json()
+            assert len(told["instalments"]) == offer["tenor_months"]
+            first = told["instalments"][0]["payment_yuan"]
+            assert first == pytest.approx(offer["first_payment_yuan"], abs=0.011)
+            assert told["total_interest_yuan"] == pytest.approx(
+                offer["total_interest_yuan"], abs=0.01 * offer["tenor_months"]
+            )
+        for wrong in (f"{path}/P999/schedule", "/v1/decisions/none/offers/P001/schedule"):
+            reply = client.get(wrong)
+            assert reply.status_code == 404
+            assert reply.headers["content-type"] == "application/problem+json"
+        assert "it offers P" in client.get(f"{path}/P999/schedule").json()["detail"]
