@@ -136,3 +136,44 @@ def backtest(
         said = {f"{a} -> {b}": swap for (a, b), swap in sorted(whole.swaps.items())}
         clock = {"timed": whole.timed, "was_ns": whole.was_ns, "now_ns": whole.now_ns}
         json.write_bytes(msgspec.json.format(msgspec.json.encode({"swaps": said, **clock})))
+
+
+@app.command()
+def shadow(
+    ledger: Annotated[str, typer.Option(help="the champion's ledger, which may be in use")],
+    to: Annotated[str, typer.Option(help="the challenger's own ledger")],
+    scorecard: Annotated[Path | None, typer.Option(help="the challenger's scorecard")] = None,
+    policy: Annotated[Path | None, typer.Option(help="the challenger's policy")] = None,
+    once: Annotated[bool, typer.Option("--once", help="stop when all is decided")] = False,
+    artifact: Artifact = None,
+) -> None:
+    """Let a challenger decide what the champion decided, in a ledger of its own."""
+    import time
+
+    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY, Engine
+    from service.ledger import open_ledger
+    from service.shadow import follow
+
+    settings = settings_of(artifact=artifact)
+    engine = Engine.load(
+        scorecard or settings.artifact,
+        policy or settings.policy or DEFAULT_POLICY,
+        settings.catalogue or DEFAULT_CATALOGUE,
+    )
+    decided = differing = 0
+    with open_ledger(to) as challenger, err.status("following") as status:
+        while True:
+            with open_ledger(ledger, read_only=True) as champion:
+                for one in follow(champion, challenger, engine):
+                    decided += 1
+                    if one.champion != one.challenger:
+                        differing += 1
+                        out.print(
+                            f"#{one.seq}: {one.champion} {one.champion_yuan:,.0f} yuan, challenger "
+                            f"{one.challenger} {one.challenger_yuan:,.0f} yuan"
+                        )
+                    status.update(f"following: {decided} decided, {differing} differ")
+            if once:
+                break
+            time.sleep(1.0)
+    out.print(f"{decided} decided, {differing} with another verdict -> {to}", soft_wrap=True)

@@ -36,7 +36,6 @@ def document() -> dict[str, Any]:
     reply["required"] = [*reply["required"], "record"]
     examples = msgspec.json.decode(EXAMPLES.read_bytes()) if EXAMPLES.exists() else {}
     decided = {"description": "The decision, durable.", "content": _json("Decision", examples)}
-    ways = {"description": "Up to three ways to yes.", "content": _json("Recourse", {})}
     problem = {
         "description": "A problem document (RFC 9457) naming field, value and expectation.",
         "content": {MEDIA_TYPE: {"schema": _ref("ProblemDocument")}},
@@ -72,25 +71,9 @@ def document() -> dict[str, Any]:
                     "responses": {"200": decided, "404": problem},
                 }
             },
-            "/v1/recourse": {
-                "post": {
-                    "operationId": "recourse",
-                    "summary": "The cheapest changes that lead to yes; nothing is recorded",
-                    "parameters": [_WANTED],
-                    "requestBody": {"required": True, "content": _json("Request", examples)},
-                    "responses": {"200": ways, **dict.fromkeys(_REFUSALS[:4], problem)},
-                }
-            },
+            "/v1/recourse": {"post": _recourse(examples, problem)},
             "/v1/decisions/{decision_id}/offers/{product}/schedule": {
-                "get": {
-                    "operationId": "get_schedule",
-                    "summary": "What is paid when, to the fen, if an offer is taken that day",
-                    "parameters": [by_id, {**by_id, "name": "product"}],
-                    "responses": {
-                        "200": {"description": "The plan.", "content": _json("Plan", {})},
-                        "404": problem,
-                    },
-                }
+                "get": _schedule(by_id, problem)
             },
             "/v1/decisions/{decision_id}/notice": {"get": _notice(by_id, problem)},
             "/healthz": {
@@ -105,6 +88,27 @@ def document() -> dict[str, Any]:
             },
         },
         "components": {"schemas": components},
+    }
+
+
+def _recourse(examples: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
+    ways = {"description": "Up to three ways to yes.", "content": _json("Recourse", {})}
+    return {
+        "operationId": "recourse",
+        "summary": "The cheapest changes that lead to yes; nothing is recorded",
+        "parameters": [_WANTED],
+        "requestBody": {"required": True, "content": _json("Request", examples)},
+        "responses": {"200": ways, **dict.fromkeys(_REFUSALS[:4], problem)},
+    }
+
+
+def _schedule(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
+    plan = {"description": "The plan.", "content": _json("Plan", {})}
+    return {
+        "operationId": "get_schedule",
+        "summary": "What is paid when, to the fen, if an offer is taken that day",
+        "parameters": [by_id, {**by_id, "name": "product"}],
+        "responses": {"200": plan, "404": problem},
     }
 
 
