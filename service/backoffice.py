@@ -139,6 +139,49 @@ def backtest(
 
 
 @app.command()
+def frontier(
+    world: Annotated[Path, typer.Option(help="a world whose outcomes are known")],
+    to: Annotated[Path, typer.Option("--out", help="HTML file to write")],
+    cut_off: Annotated[float, typer.Option(min=0.001, max=1, help="pd_12m to compare at")] = 0.08,
+    most: Annotated[int, typer.Option(min=1, help="applications looked at, about")] = 40_000,
+    artifact: Artifact = None,
+) -> None:
+    """Show approval against default for every cut-off, and what each source is worth."""
+    import os
+
+    from rich.progress import BarColumn, Progress, TimeElapsedColumn
+    from rich.table import Table
+
+    from service import frontier as frontiers
+    from service.backtest import Parts, world_chunks
+    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY
+
+    settings, chunks = settings_of(artifact=artifact), world_chunks(world)
+    load_engine(artifact)
+    parts = Parts(
+        settings.artifact,
+        settings.policy or DEFAULT_POLICY,
+        settings.catalogue or DEFAULT_CATALOGUE,
+    )
+    every = max(1, sum(chunk.applications for chunk in chunks) // most)
+    columns = (BarColumn(), TimeElapsedColumn())
+    with Progress("rating without each source", *columns, console=err) as bar:
+        found = frontiers.merged(
+            bar.track(
+                frontiers.frontier(chunks, parts, every, os.cpu_count() or 1), total=len(chunks)
+            )
+        )
+    frontiers.write(found, to, cut_off)
+    table = Table(title=f"Against all sources at a cut-off of {cut_off:.1%}", title_justify="left")
+    for column in ("", "default rate at equal approval", "approved at equal default rate"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in frontiers.rows(found, cut_off):
+        table.add_row(*row)
+    out.print(table)
+    out.print(f"{found.applications:,} applications -> {to}", soft_wrap=True)
+
+
+@app.command()
 def shadow(
     ledger: Annotated[str, typer.Option(help="the champion's ledger, which may be in use")],
     to: Annotated[str, typer.Option(help="the challenger's own ledger")],

@@ -262,7 +262,7 @@ def _start(was: Parts, now: Parts) -> None:
 def _tallied(chunk: Chunk, since: date | None) -> Result:
     was, now = _engines
     found = Result()
-    for at, (application, credit_file, first_time, defaulted) in enumerate(_cases(chunk)):
+    for at, (application, credit_file, first_time, defaulted) in enumerate(cases(chunk)):
         if since is not None and credit_file.as_of < since:
             continue
         applicant = Applicant(application, credit_file)
@@ -326,7 +326,8 @@ _request = msgspec.json.Decoder(Request).decode
 _file = msgspec.json.Decoder(CreditFile).decode
 
 
-def _cases(chunk: Chunk) -> Iterator[Case]:
+def cases(chunk: Chunk) -> Iterator[Case]:
+    """The applications of a chunk, one by one."""
     if chunk.world is None:
         for body in chunk.requests:
             request = _request(body)

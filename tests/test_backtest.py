@@ -52,7 +52,7 @@ def test_every_application_is_judged_as_the_service_decides(
 ) -> None:
     judged = 0
     for chunk in world_chunks(world):
-        for application, credit_file, _, _ in backtests._cases(chunk):
+        for application, credit_file, _, _ in backtests.cases(chunk):
             said = Applicant(application, credit_file).judged(engine)
             full = decided(Request(application=application, credit_file=credit_file))
             assert (said.verdict, said.limit_yuan) == (full.verdict, full.limit_yuan)
@@ -88,7 +88,7 @@ def test_swaps_count_everybody_once_and_only_move_towards_the_person(
 def test_money_adds_up_case_by_case(world: Path, was: Parts, engine: Engine) -> None:
     chunk = world_chunks(world)[0]
     by_verdict: dict[str, list[float]] = defaultdict(lambda: [0.0] * 3)
-    for application, credit_file, _, defaulted in backtests._cases(chunk):
+    for application, credit_file, _, defaulted in backtests.cases(chunk):
         said = Applicant(application, credit_file).judged(engine)
         sums = by_verdict[said.verdict]
         sums[0] += said.limit_yuan
@@ -130,7 +130,7 @@ def test_recorded_applications_are_decided_again(
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     chunk, verdicts = world_chunks(world)[0], []
     with open_ledger(url) as ledger:
-        for i, (application, credit_file, _, _) in enumerate(backtests._cases(chunk)):
+        for i, (application, credit_file, _, _) in enumerate(backtests.cases(chunk)):
             request = Request(application=application, credit_file=credit_file)
             decision = decided(request)
             verdicts.append(decision.verdict)
