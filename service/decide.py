@@ -144,7 +144,7 @@ def decide(
         engine.catalogue,
         values,
         INDEX,
-        sources=frozenset(as_of),
+        sources=as_of,
         grade=assessment.grade,
         pd_12m=assessment.pd_12m,
         amount_yuan=application.amount_yuan,

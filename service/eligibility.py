@@ -8,7 +8,7 @@ sector, purpose, tenor, sources, grade, its own conditions as written, and last 
 
 import struct
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import accumulate
 from math import ceil
 from operator import or_
@@ -152,7 +152,7 @@ class Eligibility:
             f"<{len(products)}I"
         ).unpack
 
-    def failed(self, facts: Sequence[Any], sources: frozenset[str]) -> tuple[int, ...]:
+    def failed(self, facts: Sequence[Any], sources: Collection[str]) -> tuple[int, ...]:
         """For each product the bits of the requirements failed; zero when it fits.
 
         A missing fact fails every requirement about it.

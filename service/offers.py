@@ -4,7 +4,8 @@ Eligibility says what each product's first failed requirement is; a product that
 a tariff kept for the tenor and LPR. The amount is the last thing that can refuse.
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import insort
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil
 from pathlib import Path
@@ -60,10 +61,10 @@ class Offer(Struct, frozen=True, gc=False):
 class Matched(Struct, frozen=True):
     """Offers, cheapest first, and one refusal for every product that does not fit.
 
-    Refusals are in catalogue order. `eligible` counts the products that fit, offered or not;
-    `most_yuan` is the largest amount any of them lends. When that is less than asked for and
-    allowed, `syndicate` is the cheapest set of products of different institutions that together
-    lend it, or as much of it as they can.
+    Refusals come in the order of the products' lowest rates. `eligible` counts the products that
+    fit, offered or not; `most_yuan` is the largest amount any of them lends. When that is less
+    than asked for and allowed, `syndicate` is the cheapest set of products of different
+    institutions that together lend it, or as much of it as they can.
     """
 
     offers: list[Offer]
@@ -78,7 +79,7 @@ def match(
     values: Sequence[Value],
     feature_index: Mapping[str, int],
     *,
-    sources: frozenset[str],
+    sources: Collection[str],
     grade: str,
     pd_12m: float,
     amount_yuan: float,
@@ -105,13 +106,15 @@ def match(
     asked = min(amount_yuan, limit_yuan)
     facts: list[Any] = [*values, purpose, tenor_months, grade, None, asked]
     tax, sales = facts[eligibility.tax], facts[eligibility.sales]
-    sold, refusal_of = catalogue.price_list(tenor_months, lpr), eligibility.refusal_of
-    fits: list[int] = []
+    refusal_of = eligibility.refusal_of
+    fits: list[_Sold] = []
     refused: list[Refusal] = []
     refuse = refused.append
-    for at, failed in enumerate(eligibility.failed(facts, sources)):
+    every = eligibility.failed(facts, sources)
+    for at, sold in catalogue.price_list(tenor_months, lpr):
+        failed = every[at]
         if not failed:
-            fits.append(sold[at].least_rank)
+            fits.append(sold)
         elif not brief:
             position, known, code, feature, required, bound = refusal_of[
                 at * FIELD_BITS + (failed & -failed).bit_length()
@@ -120,17 +123,21 @@ def match(
             if known is not None:
                 refuse(known.get(seen) or refuse_choice(known, code, feature, required, seen))
             elif feature == "amount":
-                refuse(_too_little(sold[at], asked, tax, sales, required, bound))
+                refuse(_too_little(sold, asked, tax, sales, required, bound))
             elif seen is None or seen != seen:
                 refuse(Refusal(code, feature, required))
             else:
                 refuse(Refusal(code, feature, required, seen, abs(bound - seen)))
-    shelf = _Shelf(sold, catalogue.at_place, sorted(fits), pd_12m, (asked, tax, sales))
-    kept, most_yuan = shelf.best(keep)
-    offers = [shelf.offer(rank, shelf.lent(rank), as_of) for rank in kept]
+    if not fits:
+        return Matched([], [], refused, 0, 0.0)
+    kept, most_yuan = _best(fits, pd_12m, (asked, tax, sales), keep)
+    offers = [sold.offer(rank, lent, pd_12m, as_of) for rank, sold, lent in kept]
     shared: list[Offer] = []
-    if fits and most_yuan < asked - asked % ROUNDING_YUAN:
-        shared = [shelf.offer(rank, lent, as_of) for rank, lent in shelf.together()]
+    if most_yuan < asked - asked % ROUNDING_YUAN:
+        lenders = _lending(_cheapest(fits, pd_12m, len(fits)), (asked, tax, sales))
+        shared = [
+            sold.offer(rank, lent, pd_12m, as_of) for rank, sold, lent in _together(lenders, asked)
+        ]
     return Matched(offers, shared, refused, len(fits), most_yuan)
 
 
@@ -148,77 +155,64 @@ def _too_little(
     return Refusal(product.code, "amount", required, seen, least - seen)
 
 
-class _Shelf:
-    """The products that fit one applicant, by rank: their rate, then their place."""
+_Ranked = list[tuple[int, "_Sold"]]
+_Lending = list[tuple[int, "_Sold", float]]
+"""Rank (rate, then place), product and amount lent, ascending."""
 
-    def __init__(
-        self,
-        sold: Sequence["_Sold"],
-        at_place: Sequence[int],
-        fits: list[int],
-        pd_12m: float,
-        facts: tuple[float, Any, Any],
-    ) -> None:
-        self._sold, self._at_place, self._fits = sold, at_place, fits
-        self._pd_12m, self._facts = pd_12m, facts
 
-    def _of(self, rank: int) -> "_Sold":
-        return self._sold[self._at_place[rank % RANKS]]
+def _cheapest(fits: Sequence["_Sold"], pd_12m: float, keep: int) -> _Ranked:
+    """The lowest ranks of products in the order of their least rates, which none undercuts."""
+    ranked = sorted([(sold.rank(pd_12m), sold) for sold in fits[:keep]])
+    for sold in fits[keep:]:
+        if sold.least_rank >= ranked[-1][0]:
+            break
+        rank = sold.rank(pd_12m)
+        if rank < ranked[-1][0]:
+            ranked.pop()
+            insort(ranked, (rank, sold))
+    return ranked
 
-    def lent(self, rank: int) -> float:
-        """What the product of a rank lends, yuan."""
-        return self._of(rank).lent(*self._facts)
 
-    def offer(self, rank: int, lent: float, as_of: date) -> Offer:
-        """The product of a rank as an offer."""
-        return self._of(rank).offer(rank, lent, self._pd_12m, as_of)
+def _lending(ranked: _Ranked, facts: tuple[float, Any, Any]) -> _Lending:
+    """Ranked products with what each lends, yuan."""
+    return [(rank, sold, sold.lent(*facts)) for rank, sold in ranked]
 
-    def cheapest(self, keep: int) -> list[int]:
-        """The lowest ranks, ascending: no product is cheaper than at its least rate."""
-        ranks: list[int] = []
-        for least in self._fits:
-            if len(ranks) >= keep:
-                ranks.sort()
-                del ranks[keep:]
-                if least >= ranks[-1]:
-                    break
-            ranks.append(self._of(least).rank(self._pd_12m))
-        ranks.sort()
-        return ranks[:keep]
 
-    def best(self, keep: int | None) -> tuple[list[int], float]:
-        """The cheapest ranks, and the most any product lends.
+def _best(
+    fits: Sequence["_Sold"], pd_12m: float, facts: tuple[float, Any, Any], keep: int | None
+) -> tuple[_Lending, float]:
+    """The cheapest, and the most any product lends.
 
-        The last of the cheapest gives way to the cheapest that lends the most. Products beyond
-        them are looked at only when none of the cheapest lends all that is asked for.
-        """
-        every = len(self._fits)
-        kept = self.cheapest(every if keep is None else keep)
-        most_yuan, asked = max(map(self.lent, kept), default=0.0), self._facts[0]
-        if most_yuan < asked - asked % ROUNDING_YUAN and len(kept) < every:
-            ranks = self.cheapest(every)
-            lent = list(map(self.lent, ranks))
-            if most_yuan < max(lent):
-                most_yuan = max(lent)
-                kept[-1] = ranks[lent.index(most_yuan)]
-        return kept, most_yuan
+    The last of the cheapest gives way to the cheapest that lends the most. Products beyond them
+    are looked at only when none of the cheapest lends all that is asked for.
+    """
+    kept = _lending(_cheapest(fits, pd_12m, keep or len(fits)), facts)
+    most_yuan = max([lent for _, _, lent in kept])
+    if most_yuan < facts[0] - facts[0] % ROUNDING_YUAN and len(kept) < len(fits):
+        every = _lending(_cheapest(fits, pd_12m, len(fits)), facts)
+        largest = max([lent for _, _, lent in every])
+        if most_yuan < largest:
+            most_yuan = largest
+            kept[-1] = next(one for one in every if one[2] == largest)
+    return kept, most_yuan
 
-    def together(self) -> list[tuple[int, float]]:
-        """Ranks and amounts of products that lend together more than one of them does."""
-        lenders = [
-            Lender(
-                rate_bp=rank // RANKS,
-                least=self._of(rank).least_thousands,
-                most=int(self.lent(rank) / ROUNDING_YUAN),
-                institution=self._of(rank).institution,
-                product=rank,
-            )
-            for rank in self.cheapest(len(self._fits))
-        ]
-        shares = syndicate(lenders, int(self._facts[0] / ROUNDING_YUAN))
-        if len(shares) < 2:
-            return []
-        return [(one.product, one.amount * ROUNDING_YUAN) for one in shares]
+
+def _together(lending: _Lending, asked: float) -> _Lending:
+    """Products that lend together more than one of them does, each with its part."""
+    lenders = [
+        Lender(
+            rate_bp=rank // RANKS,
+            least=sold.least_thousands,
+            most=int(lent / ROUNDING_YUAN),
+            institution=sold.institution,
+            product=at,
+        )
+        for at, (rank, sold, lent) in enumerate(lending)
+    ]
+    shares = syndicate(lenders, int(asked / ROUNDING_YUAN))
+    if len(shares) < 2:
+        return []
+    return [(*lending[one.product][:2], one.amount * ROUNDING_YUAN) for one in shares]
 
 
 def first_payment(rate: float, months: int, repayment: str) -> float:
@@ -251,7 +245,8 @@ class _Sold:
 
     __slots__ = (
         "_days", "_most", "_names", "_paid", "_repayment", "_tariff", "_tenor", "code",
-        "institution", "least_rank", "least_thousands", "place", "sales_share", "tax_multiple",
+        "institution", "least_rank", "least_thousands", "pd_least", "place", "sales_share",
+        "tax_multiple",
     )  # fmt: skip
 
     def __init__(
@@ -267,9 +262,12 @@ class _Sold:
         self.least_thousands = ceil(product.amount_min_yuan / ROUNDING_YUAN)
         self.tax_multiple, self.sales_share = product.tax_multiple, product.sales_share
         self.place, self.least_rank = place, found.least_bp * RANKS + place
+        self.pd_least = found.pd_least
 
     def rank(self, pd_12m: float) -> int:
         """The rate in basis points and the place among equal rates, as one number."""
+        if pd_12m <= self.pd_least:
+            return self.least_rank
         return self._tariff.rate_bp(pd_12m) * RANKS + self.place
 
     def lent(self, asked: float, tax: float, sales: float) -> float:
@@ -306,10 +304,8 @@ class Catalogue:
         self.pricing, institutions, self.products = read(stored)
         self.version = sha256(stored)[:16]
         self.institutions = {institution.code: institution for institution in institutions}
-        order = sorted((one.institution, one.code, at) for at, one in enumerate(self.products))
-        self.at_place = [at for _, _, at in order]
         self._eligibility: Eligibility | None = None
-        self._price_lists: dict[tuple[int, float], list[_Sold]] = {}
+        self._price_lists: dict[tuple[int, float], list[tuple[int, _Sold]]] = {}
 
     def eligibility(self, feature_index: Mapping[str, int]) -> Eligibility:
         """Eligibility over portraits in the order of `feature_index`, compiled on change."""
@@ -319,8 +315,11 @@ class Catalogue:
             self._eligibility = compiled
         return compiled
 
-    def price_list(self, tenor_months: int, lpr: float) -> list[_Sold]:
-        """All products at one tenor asked for and LPR; kept for the next applicant."""
+    def price_list(self, tenor_months: int, lpr: float) -> list[tuple[int, _Sold]]:
+        """All products at one tenor asked for and LPR, lowest rates first; kept for the next.
+
+        Each with its position in the catalogue.
+        """
         key = (tenor_months, lpr)
         found = self._price_lists.get(key)
         if found is None:
@@ -329,15 +328,16 @@ class Catalogue:
             found = self._price_lists[key] = self._priced(*key)
         return found
 
-    def _priced(self, tenor_months: int, lpr: float) -> list[_Sold]:
-        places = {at: place for place, at in enumerate(self.at_place)}
+    def _priced(self, tenor_months: int, lpr: float) -> list[tuple[int, _Sold]]:
+        order = sorted((one.institution, one.code, at) for at, one in enumerate(self.products))
+        places = {at: place for place, (_, _, at) in enumerate(order)}
         sold = []
         for at, product in enumerate(self.products):
             whose = self.institutions[product.institution]
             tenor = offered_tenor(product, tenor_months) or product.tenors_months[0]
             found = tariff(self.pricing, product, whose, tenor, lpr)
-            sold.append(_Sold(product, whose, found, tenor, places[at]))
-        return sold
+            sold.append((at, _Sold(product, whose, found, tenor, places[at])))
+        return sorted(sold, key=lambda one: one[1].least_rank)
 
 
 def offered_tenor(product: Product, tenor_months: int) -> int | None:

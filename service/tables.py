@@ -1,5 +1,7 @@
 """Tables a room can read: a decision and a scorecard's quality, in Chinese and English."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -211,3 +213,23 @@ def _clock(found: "Result") -> str:
         f"C3 engine, mean of {found.timed:,} full decisions of each side, taking turns: "
         f"was {was:.0f} us, now {now:.0f} us ({now / was:.2f} x)"
     )
+
+
+def remedies_table(seen: Sequence[tuple[str, float, float]]) -> Table:
+    """What following the way to yes did to the truth: what was done, pd before, pd after."""
+    table = Table(title="The first way to yes, followed: true pd_12m", title_justify="left")
+    for column in ("what is done", "firms", "lower", "same", "higher", "before", "after"):
+        table.add_column(column, justify="left" if column[0] == "w" else "right")
+    kinds = [kind for kind, _ in Counter(kind for kind, _, _ in seen).most_common(12)]
+    for wanted in ["all", *kinds]:
+        pairs = [(before, after) for kind, before, after in seen if wanted in ("all", kind)]
+        firms = max(len(pairs), 1)
+        signs = Counter((after > before) - (after < before) for before, after in pairs)
+        table.add_row(
+            wanted,
+            f"{len(pairs):,}",
+            *(f"{signs[sign] / firms:.0%}" for sign in (-1, 0, 1)),
+            f"{sum(before for before, _ in pairs) / firms:.1%}",
+            f"{sum(after for _, after in pairs) / firms:.1%}",
+        )
+    return table

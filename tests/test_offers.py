@@ -201,14 +201,15 @@ def test_an_offer_keeps_to_the_request_the_limit_and_the_product(
 
 @settings(max_examples=100, deadline=None)
 @given(FACTS, APPLICATIONS)
-def test_offers_are_ranked_by_price_then_code_and_refusals_by_catalogue(
+def test_offers_are_ranked_by_price_then_code_and_refusals_by_their_lowest_rate(
     facts: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     found = matched(facts, **asked)
     prices = [(o.annual_rate, o.institution, o.product) for o in found.offers]
     assert prices == sorted(prices)
     codes = [refusal.product for refusal in found.refused]
-    assert codes == sorted(codes)
+    lowest = [at[1].code for at in CATALOGUE.price_list(asked["tenor_months"], asked["lpr"])]
+    assert codes == sorted(codes, key=lowest.index)
     assert matched(facts, **asked) == found
 
 
