@@ -1,50 +1,23 @@
 """Cells: between two neighbouring constants of a condition nothing changes.
 
 A condition over facts and constants is known everywhere once it is tested on one point of every
-cell that its constants cut the facts into. What facts can be at all stands here, too.
+cell that its constants cut the facts into; what facts can be at all stands in ranges.
 """
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, product
-from math import floor, inf, nan
-from typing import Any, get_args
+from math import inf, nan
+from typing import Any
 
 from msgspec import Struct
 
-from model.features import FEATURES
-from service.application import Purpose
 from service.expression import Condition
 from service.policy import FACT_INDEX, FACT_TYPES
+from service.ranges import RANGES
 
 MOST_POINTS = 20_000
 """Conditions with more cells than this are not reasoned about."""
-
-UNITS = {feature.name: feature.unit for feature in FEATURES} | {
-    "amount_yuan": "yuan",
-    "tenor_months": "months",
-    "pd_12m": "ratio",
-    "score": "count",
-}
-WORDS = {feature.name: feature.categories for feature in FEATURES if feature.categories} | {
-    "purpose": get_args(Purpose)
-}
-_SHARES = {"top_buyer_share_12m", "legal_representative_share", "void_share_12m", "pd_12m"}
-_AVERAGES = {"buyers_12m", "score"}
-"""Counts that need not be whole; the others are."""
-_SIGNED = {
-    "sales_12m_yuan",
-    "sales_per_insured_yuan",
-    "last_3m_sales_share",
-    "purchases_to_sales_12m",
-    "sales_growth_12m",
-    "sales_growth_6m",
-    "sales_growth_3m_yoy",
-    "sales_kwh_divergence",
-    "score",
-    "sales_cv_12m",
-}
-"""Facts that may be below zero: invoices are net of red-letter ones."""
 
 
 class Compared(Struct, frozen=True):
@@ -96,25 +69,13 @@ def points(conditions: Sequence[Compared]) -> list[list[Any]]:
 
 
 def _axis(fact: str, constants: Sequence[Any]) -> list[Any]:
-    """A value in every cell of one fact, missing last."""
-    if FACT_TYPES[fact] == "category":
-        words = list(WORDS.get(fact, ())) or [*dict.fromkeys(constants), "another"]
-        return [*words, None]
-    if UNITS.get(fact) == "yes/no":
-        return [0.0, 1.0, nan]
-    low, high = (-inf if fact in _SIGNED else 0.0), (1.0 if fact in _SHARES else inf)
-    if fact.endswith(("_growth_12m", "_growth")) and fact not in _SIGNED:
-        low = -1.0
-    if UNITS.get(fact) in ("count", "persons") and fact not in _AVERAGES:
-        whole = {floor(c) + step for c in constants for step in (-1, 0, 1, 2)} | {0}
-        return [float(value) for value in sorted(whole) if low <= value <= high] + [nan]
-    cuts = sorted({float(c) for c in constants} | ({low, high} - {inf, -inf}))
-    values = [cuts[0] - 1.0, cuts[0]] if cuts else [0.0]
-    for before, after in pairwise(cuts):
-        values += [(before + after) / 2, after]
-    if cuts:
-        values.append(cuts[-1] + 1.0)
-    return [value for value in values if low <= value <= high] + [nan]
+    """A value in every cell of one fact, missing last where it can be."""
+    allowed = RANGES[fact]
+    if allowed.number:
+        numbers = [float(c) for c in constants if isinstance(c, int | float)]
+        return [*allowed.points(numbers), *[nan] * allowed.may_be_missing]
+    words = list(allowed.words) or [*dict.fromkeys(constants), "another"]
+    return [*words, *[None] * allowed.may_be_missing]
 
 
 def _needed(tree: ast.expr) -> list[str]:
@@ -166,26 +127,25 @@ def _literals(node: ast.expr) -> list[Any]:
 
 
 def _pairs(tree: ast.expr) -> Iterator[tuple[str, str]]:
-    """Pairs of facts that are compared, scaled by numbers at most."""
+    """Pairs of facts that are compared as they are: a number beside one may hold a unit."""
     for node in ast.walk(tree):
-        facts = []
-        for side in _sides(node):
-            names = [part.id for part in ast.walk(side) if isinstance(part, ast.Name)]
-            facts += names if len(names) == 1 else []
-        yield from pairwise(facts)
+        yield from pairwise(side.id for side in _sides(node) if isinstance(side, ast.Name))
 
 
 def range_of(facts: Sequence[str]) -> str:
     """What facts can be, in words; empty when they can be any number."""
     told = []
     for fact in facts:
-        axis = [value for value in _axis(fact, []) if value is not None and value == value]
-        if fact in _SHARES:
-            told.append(f"{fact} is a share between 0 and 1")
-        elif UNITS.get(fact) == "yes/no":
+        allowed, (low, high) = RANGES[fact], RANGES[fact].usual
+        unit = " or ".join(sorted(allowed.units))
+        if not allowed.number:
+            told += [f"{fact} is one of {', '.join(allowed.words)}"] if allowed.words else []
+        elif unit == "yes/no":
             told.append(f"{fact} is 0 or 1")
-        elif FACT_TYPES[fact] == "category":
-            told.append(f"{fact} is one of {', '.join(map(str, axis))}")
-        elif fact not in _SIGNED:
-            told.append(f"{fact} is in {UNITS.get(fact)}, never below {axis[0]:g}")
+        elif (low, high) == (0.0, 1.0):
+            told.append(f"{fact} is a share between 0 and 1")
+        elif high < inf:
+            told.append(f"{fact} is in {unit}, never below {low:g} or above {high:g}")
+        elif low > -inf:
+            told.append(f"{fact} is in {unit}, never below {low:g}")
     return "; ".join(told)

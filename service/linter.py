@@ -5,6 +5,7 @@ beside each other. Nothing is refused that could be right.
 """
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -17,12 +18,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from model.credit_file import SOURCES
+from model.credit_file import FIRST_YEAR, SOURCES
 from service.catalogue import GRADES
-from service.cells import UNITS, WORDS, compared
+from service.cells import compared, range_of
 from service.expression import ExpressionError, compile_condition
 from service.lines import Lines
 from service.policy import FACT_INDEX, FACT_TYPES, LimitTerms, Rule, SourceTerms
+from service.ranges import RANGES
 from service.reach import Linted, reach
 from service.sentences import sentence_faults
 
@@ -40,7 +42,12 @@ class Finding(Struct, frozen=True, order=True):
         return f"{self.file}:{self.line}: {self.code}: {self.said}; {self.todo}"
 
 
-_RATINGS = ("A", "B", "M", "C", "D")
+_RATINGS = RANGES["tax_rating"].words
+_MOST = {
+    "tax_multiple": 100.0, "sales_share": 2.0, "recent_sales_share": 2.0, "inflow_share": 2.0,
+    "exposure_share": 10.0, "repay_months": 120.0,
+}  # fmt: skip
+"""More than any lender has reason to write under [limit]: beyond stands another unit."""
 
 
 def lint(path: Path, today: date) -> list[Finding]:
@@ -57,6 +64,9 @@ def lint(path: Path, today: date) -> list[Finding]:
         at = str(error).rpartition("at line ")[2].partition(",")[0]
         line = int(at) if at.isdigit() else len(text.splitlines())
         return [Finding(str(path), line, "not-toml", str(error), "correct the TOML there")]
+    except RecursionError:
+        said = "brackets are nested too deeply"
+        return [Finding(str(path), 1, "not-toml", said, "write flat tables")]
     return sorted(_Linter(str(path), Lines(text), tables, today).findings())
 
 
@@ -126,6 +136,8 @@ class _Linter:
         terms = yield from self._converted("sources", 0, self._tables.get("sources"), SourceTerms)
         if terms is None:
             return
+        for name, cap_yuan in terms.helpful.items():
+            yield from self._cap("sources", 0, "helpful", str(name), cap_yuan)
         told = [*terms.required, *terms.helpful, *terms.optional]
         for source in SOURCES:
             if source not in told:
@@ -156,6 +168,18 @@ class _Linter:
         terms = yield from self._converted("limit", 0, self._tables.get("limit"), LimitTerms)
         if terms is None:
             return
+        for key, most in _MOST.items():
+            value = getattr(terms, key)
+            highest = max(value.values(), default=0.0) if isinstance(value, dict) else value
+            if not highest <= most:
+                yield self._found(
+                    "limit",
+                    0,
+                    key,
+                    "out-of-range",
+                    f"{key} is {highest:,.15g}",
+                    f"write at most {most:g}; a share of 20 % is 0.2",
+                )
         tables = (("grade_cap_yuan", GRADES, "grade"), ("tax_multiple", _RATINGS, "tax rating"))
         for key, names, what in tables:
             values: dict[str, float] = getattr(terms, key)
@@ -175,6 +199,8 @@ class _Linter:
                         "limit", 0, key, "gap", f"{what} {name} has no value", f"add {name}"
                     )
             known = [name for name in names if name in values]
+            for name in known if key == "grade_cap_yuan" else []:
+                yield from self._cap("limit", 0, key, name, values[name])
             for better, worse in pairwise(known):
                 if values[worse] > values[better]:
                     yield self._found(
@@ -199,6 +225,15 @@ class _Linter:
     def _words(self, nth: int, rule: Rule) -> Iterator[Finding]:
         for key, code, said, todo in sentence_faults(rule):
             yield self._found("rule", nth, key, code, f"{rule.code}: {said}", todo)
+        if rule.since.year < FIRST_YEAR:
+            yield self._found(
+                "rule",
+                nth,
+                "since",
+                "too-early",
+                f"{rule.code}: since {rule.since}, before anything was recorded",
+                f"write a day from {FIRST_YEAR} on",
+            )
         if rule.since > self._today:
             yield self._found(
                 "rule",
@@ -218,22 +253,39 @@ class _Linter:
                 f"{rule.code}: verdict {rule.verdict!r} with cap_yuan {rule.cap_yuan}",
                 "cap_yuan goes with verdict = 'cap' and only with it",
             )
-        caps = self._tables.get("limit", {}).get("grade_cap_yuan", {})
-        most = max((cap for cap in caps.values() if isinstance(cap, int | float)), default=inf)
-        if rule.cap_yuan is not None and rule.cap_yuan >= most:
+        if rule.cap_yuan is not None:
+            yield from self._cap("rule", nth, "cap_yuan", rule.code, rule.cap_yuan)
+
+    def _cap(self, table: str, nth: int, key: str, who: str, cap_yuan: float) -> Iterator[Finding]:
+        """A cap that no grade reaches, or that leaves less than the smallest loan."""
+        limit = self._tables.get("limit")
+        grades = limit.get("grade_cap_yuan") if isinstance(limit, dict) else None
+        caps = grades.values() if isinstance(grades, dict) else []
+        most = max((cap for cap in caps if isinstance(cap, int | float)), default=inf)
+        least = RANGES["amount_yuan"].low
+        if cap_yuan >= most and key != "grade_cap_yuan":
             yield self._found(
-                "rule",
+                table,
                 nth,
-                "cap_yuan",
+                key,
                 "never-binds",
-                f"{rule.code}: no grade is lent more than {most:,.15g}",
-                "lower cap_yuan",
+                f"{who}: no grade is lent more than {most:,.15g}",
+                f"lower {key}",
+            )
+        if 0 < cap_yuan < least:
+            yield self._found(
+                table,
+                nth,
+                key,
+                "too-low",
+                f"{who}: {cap_yuan:,.15g} yuan is less than the smallest loan, {least:,.15g}",
+                "write yuan, not units of 10,000 yuan; 0 to lend nothing",
             )
 
     def _compiled(self, nth: int, rule: Rule) -> Any:
         try:
             condition = compile_condition(rule.when, FACT_INDEX, FACT_TYPES)
-        except ExpressionError as error:
+        except (ExpressionError, ValueError, RecursionError, MemoryError) as error:
             wrong = [name for name in _names(rule.when) if name not in FACT_INDEX]
             code = "unknown-fact" if wrong else "condition"
             todo = _instead(wrong[0], FACT_INDEX) if wrong else "write it in the allowed forms"
@@ -242,26 +294,18 @@ class _Linter:
         says = compared(condition)
         for fact, values in says.constants.items():
             for value in values:
-                words = WORDS.get(fact, ())
-                if isinstance(value, str) and words and value not in words:
-                    yield self._found(
-                        "rule",
-                        nth,
-                        "when",
-                        "unknown-value",
-                        f"{rule.code}: {fact} is never {value!r}",
-                        _instead(value, words),
-                    )
+                yield from self._value(nth, rule, fact, value)
         for one, other in says.pairs:
-            if UNITS.get(one) != UNITS.get(other):
+            units = RANGES[one].units, RANGES[other].units
+            if units[0].isdisjoint(units[1]) and all(units):
                 yield self._found(
                     "rule",
                     nth,
                     "when",
                     "units",
-                    f"{rule.code}: compares {one} in "
-                    f"{UNITS.get(one)} with {other} in {UNITS.get(other)}",
-                    "compare like with like",
+                    f"{rule.code}: compares {one} in {' or '.join(sorted(units[0]))} "
+                    f"with {other} in {' or '.join(sorted(units[1]))}",
+                    "compare like with like, or scale one by a number",
                 )
         if not says.needed and rule.missing != "no_hit":
             yield self._found(
@@ -274,8 +318,24 @@ class _Linter:
             )
         return Linted(nth, self._lines.of("rule", nth), rule, condition.test, says)
 
+    def _value(self, nth: int, rule: Rule, fact: str, value: Any) -> Iterator[Finding]:
+        """A word that a fact never is, or a number it has no reason to be compared with."""
+        allowed, (low, high) = RANGES[fact], RANGES[fact].usual
+        if isinstance(value, str):
+            if value in allowed.words or (allowed.form and re.fullmatch(allowed.form, value)):
+                return
+            looks = f"it looks like {allowed.form}"
+            code, todo = "unknown-value", _instead(value, allowed.words) if allowed.words else looks
+        elif low <= value <= high:
+            return
+        else:
+            percent = f"{value:g} % is {value / 100:g}; " if high == 1 else ""
+            code, todo = "out-of-range", f"{percent}{range_of([fact]) or 'write another number'}"
+        said = f"{rule.code}: {fact} is never {value!r}, nor anywhere near it"
+        yield self._found("rule", nth, "when", code, said, todo)
+
     def _twice(self, rules: Sequence[Linted]) -> Iterator[Finding]:
-        seen: set[str] = set()
+        seen = {f"P-SRC-{source.upper().replace('_', '-')}" for source in SOURCES}  # see policy
         for one in rules:
             if one.rule.code in seen:
                 yield self._found(
@@ -283,7 +343,7 @@ class _Linter:
                     one.nth,
                     "code",
                     "code-twice",
-                    f"{one.rule.code} was used before",
+                    f"{one.rule.code} is used before, or by [sources]",
                     "choose another code",
                 )
             seen.add(one.rule.code)
@@ -292,7 +352,7 @@ class _Linter:
 def _names(text: str) -> list[str]:
     try:
         tree = ast.parse(text, mode="eval")
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     return [

@@ -3,12 +3,22 @@
 import ast
 import re
 from collections.abc import Iterator
+from math import isclose
 
 from service.policy import Rule
+from service.ranges import RANGES
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_PERCENT = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*%")
-_WAN_YUAN = re.compile(r"(\d+(?:\.\d+)?)万元")
+_DIGITS = r"(\d[\d,]*(?:\.\d+)?)\s*"
+_PERCENT = re.compile(_DIGITS + "(%)")
+_YUAN = {
+    "zh": re.compile(_DIGITS + "([百千万亿]*)元"),
+    "en": re.compile(_DIGITS + r"(thousand|million|billion|)\s*yuan"),
+}
+_TIMES = {
+    "%": 0.01, "": 1.0, "千": 1e3, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8,
+    "thousand": 1e3, "million": 1e6, "billion": 1e9,
+}  # fmt: skip
 
 Fault = tuple[str, str, str, str]
 """Key, kind, what is wrong, what to do."""
@@ -24,45 +34,54 @@ def sentence_faults(rule: Rule) -> Iterator[Fault]:
         if not getattr(rule, key).strip():
             yield key, "empty", f"{key} is empty", 'say it, or write "assumed"'
     try:
-        numbers = _numbers(rule.when)
-    except SyntaxError:
-        return
-    yield from _percent(rule, numbers)
-    yield from _wan(rule, numbers)
+        tree = ast.parse(rule.when, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return  # said of the condition
+    facts = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & set(RANGES)
+    units = frozenset[str]().union(*(RANGES[fact].units for fact in facts))
+    numbers = _numbers(tree)
+    if "ratio" in units:
+        told = {key: _said(_PERCENT, text) for key, text in (("zh", rule.zh), ("en", rule.en))}
+        yield from _other("percent", told, numbers, {0.0, 1.0})
+    if "yuan" in units or rule.cap_yuan is not None:
+        told = {key: _said(_YUAN[key], text) for key, text in (("zh", rule.zh), ("en", rule.en))}
+        yield from _other("yuan", told, [*numbers, rule.cap_yuan or 0.0], {0.0})
 
 
-def _numbers(when: str) -> list[float]:
-    """Numbers of a condition, without their signs, zero and one left out."""
-    nodes = ast.walk(ast.parse(when, mode="eval"))
+def _numbers(tree: ast.AST) -> list[float]:
+    """Numbers of a condition, without their signs; zero left out."""
     return [
         abs(float(node.value))
-        for node in nodes
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, int | float)
-        and node.value not in (0, 1)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value
     ]
 
 
-def _percent(rule: Rule, numbers: list[float]) -> Iterator[Fault]:
-    said = [float(one.replace(",", "")) for one in _PERCENT.findall(rule.en)]
-    if len(said) == len(numbers) == 1 and abs(said[0] / 100 - numbers[0]) > 1e-9:
-        todo = f"{said[0]:g} % is {said[0] / 100:g}"
-        yield (
-            "when",
-            "percent",
-            f"the sentence says {said[0]:g} %, the condition {numbers[0]:g}",
-            todo,
-        )
+def _said(pattern: re.Pattern[str], text: str) -> list[float]:
+    """The percentages or amounts a sentence names, as a condition writes them."""
+    found = [(digits.replace(",", ""), times) for digits, times in pattern.findall(text)]
+    return [float(digits) * _TIMES[times] for digits, times in found if times in _TIMES]
 
 
-def _wan(rule: Rule, numbers: list[float]) -> Iterator[Fault]:
-    said = [float(one) for one in _WAN_YUAN.findall(rule.zh)]
-    large = [number for number in numbers if number >= 100]
-    if len(said) == len(large) == 1 and rule.cap_yuan is None and said[0] * 1e4 != large[0]:
-        todo = f"{said[0]:g} times 10,000 yuan is {said[0] * 1e4:.15g}"
+def _other(
+    code: str, told: dict[str, list[float]], numbers: list[float], ends: set[float]
+) -> Iterator[Fault]:
+    """Sentences none of whose numbers is one of the condition's, counted from either end.
+
+    When neither language agrees with the condition, the condition is what is wrong.
+    """
+    written = [number for number in numbers if number]
+    other = {
+        key: said
+        for key, said in told.items()
+        if said
+        and written
+        and not any(isclose(abs(end - a), b) for a in said for b in written for end in ends)
+    }
+    for key, said in list(other.items())[:1] if len(other) == 2 else other.items():
         yield (
-            "when",
-            "yuan",
-            f"the sentence says {said[0]:g}万元, the condition {large[0]:.15g}",
-            todo,
+            "when" if len(other) == 2 else key,
+            code,
+            f"the sentence says {said[0]:.15g}, the condition {max(written):.15g}",
+            f"let both say the same: {said[0]:.15g} is what {key} says",
         )

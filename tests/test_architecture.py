@@ -82,7 +82,6 @@ TESTED_WITHIN = {
     "backoffice": "test_backtest",
     "options": "test_cli",
     "cells": "test_linter",
-    "reach": "test_linter",
     "sentences": "test_linter",
     "draws": "test_world",
     "calendar": "test_economy",

@@ -101,6 +101,53 @@ def test_a_planted_mistake_is_found_at_its_line(
     assert mistakes[0].file.endswith("policy.toml")
 
 
+SLIPS: list[tuple[str, str, str, str]] = [
+    # as EDITS, each found exactly where it was made
+    (AGE, "since = 2019-01-01", "since = 0219-01-01", "too-early 1990"),
+    (AGE, 'code = "P-REG-AGE"', 'code = "P-SRC-TAX"', "code-twice another"),
+    (AGE, "_months < 12'", "_months < 12 and firm_age_months < 24'", "idle leave firm_age_months"),
+    (AGE, "firm_age_months <", "missing(firm_age_months) or firm_age_months <", "idle leave firm"),
+    ("P-REG-MINING", 'sector == "B"', 'region == "Gansu"', "unknown-value looks like"),
+    ("P-TAX-ZERO", "zero_filings_12m > 4", "zero_filings_12m > 12", "never above 12"),
+    ("P-TAX-ZERO", "zero_filings_12m > 4", "between(zero_filings_12m, 4.1, 4.9)", "never bounds"),
+    ("P-INV-BUYER", "第一大客户占比超过80%", "第一大客户占比超过90%", "percent 0.9"),
+    ("P-INV-BUYER", "top_buyer_share_12m > 0.8", "top_buyer_share_12m > 80", "out-of-range 0.8"),
+    ("P-INV-RED", "red_share_12m > 0.05", "red_share_12m > 5", "out-of-range 0.05"),
+    ("P-INV-FALL", "sales_growth_12m < -0.4", "sales_growth_12m < -40", "out-of-range below -1"),
+    ("P-CON-STAFF", "More than 20 million yuan", "More than 2 million yuan", "yuan 2000000"),
+    ("P-EXP-REQUEST", "0.5 * sales_12m_yuan", "buyers_12m", "units scale"),
+    ("P-EXP-REQUEST", "> 0.5 * sales_12m_yuan", "> 500", "out-of-range yuan"),
+    ("P-PUR-OTHER", "最多100万元", "最多10万元", "yuan 100000"),
+    ("P-EXP-FLOW", "missing(tax_paid_12m_yuan)", "missing(amount_yuan)", "never bounds"),
+    ("[sources]", "bank = 5_000_000", "bank = 50_000_000", "never-binds lower"),
+    ("[sources]", "tax = 500_000", "tax = 50", "too-low 10,000"),
+    ("[limit]", "BB = 3_000_000, B = 1_000_000", "BB = 3_000_000, B = 100", "too-low 10,000"),
+    ("[limit]", "A = 7.0", "A = 700", "out-of-range at most 100"),
+    ("[limit]", "sales_share = 0.20", "sales_share = 20", "out-of-range 20 % is 0.2"),
+    ("[limit]", "repay_months = 36", "repay_months = 1080", "out-of-range at most 120"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("after", "was", "becomes", "told"), SLIPS)
+def test_a_slip_is_found_on_its_very_line(
+    after: str, was: str, becomes: str, told: str, tmp_path: Path
+) -> None:
+    start = TEXT.index(was, TEXT.index(after) - len('code = "'))
+    text = TEXT[:start] + becomes + TEXT[start + len(was) :]
+    code, _, todo = told.partition(" ")
+    findings = found(text, tmp_path)
+    assert {one.line for one in findings} == {TEXT.count("\n", 0, start) + 1}
+    assert any(one.code == code and todo in f"{one.said} {one.todo}" for one in findings), findings
+
+
+def test_brackets_without_end_are_findings_not_tracebacks(tmp_path: Path) -> None:
+    (nested,) = found("x = " + "[" * 100_000, tmp_path)
+    assert nested.code == "not-toml"
+    for when in ("(" * 300, "not " * 5000 + "x", "\\u0000", "1" * 5000):
+        text = TEXT.replace("when = 'firm_age_months < 12'", f'when = "{when}"', 1)
+        assert [one.line for one in found(text, tmp_path)] == [line_of(text, f'when = "{when}"')]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
