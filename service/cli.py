@@ -179,7 +179,7 @@ def remedies(
                 continue
             first = found.suggestions[0]
             done = {move.code: (move.becomes, move.pay_yuan) for move in first.changes}
-            before, after = (one.true_pd_12m(first.limit_yuan, did) for did in ({}, done))
+            before, after = (one.pd_12m(first.limit_yuan, did) for did in ({}, done))
             seen.append((" + ".join(sorted(done)), before, after))
     out.print(remedies_table(seen))
 

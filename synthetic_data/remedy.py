@@ -39,7 +39,7 @@ class Applicant:
     seed: int
     block: int
 
-    def true_pd_12m(self, loan_yuan: float, done: Mapping[str, tuple[float, float]]) -> float:
+    def pd_12m(self, loan_yuan: float, done: Mapping[str, tuple[float, float]]) -> float:
         """The share of futures that end in default with a loan and after doing some things.
 
         `done` is by the code of a move: what it changes a value to, and what is paid.

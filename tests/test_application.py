@@ -1,13 +1,14 @@
 from datetime import date
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
-from model.credit_file import Fault
-from service.application import parse, refuse_duplicate_keys
+from model.credit_file import SOURCES, CreditFile, Fault
+from service.application import _LISTS, parse, refuse_duplicate_keys
 from tests.bad_inputs import BAD_INPUTS, Bad
 
 TODAY = date(2026, 1, 1)
@@ -60,3 +61,14 @@ def test_a_key_named_twice_is_found_whatever_the_text_around_it(key: str, text: 
     body = f'{{"a":{other},"b":{{{name} :1,"z":{other},{name}: 2}}}}'.encode()
     with pytest.raises(Fault, match="once in its object"):
         refuse_duplicate_keys(body)
+
+
+def test_lists_of_objects_are_those_of_the_contract() -> None:
+    """What is stepped over when keys are counted holds no objects."""
+    with_objects = set()
+    for source in SOURCES:
+        section = get_args(get_type_hints(CreditFile)[source])[0]
+        for name, hint in get_type_hints(section).items():
+            if any(isinstance(one, type) and issubclass(one, Struct) for one in get_args(hint)):
+                with_objects.add(name)
+    assert with_objects == _LISTS

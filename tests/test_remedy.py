@@ -26,25 +26,25 @@ def test_the_applicants_are_those_of_the_world(world: Path, some: list[Applicant
 def test_the_truth_is_the_worlds_on_average(world: Path, some: list[Applicant]) -> None:
     stored = pq.ParquetFile(world / "truth.parquet").read_row_group(0)["true_pd_12m"].to_pylist()
     chosen = range(0, len(some), 8)
-    again = [some[at].true_pd_12m(some[at].amount_yuan, {}) for at in chosen]
+    again = [some[at].pd_12m(some[at].amount_yuan, {}) for at in chosen]
     known = [stored[at] for at in chosen]
     assert sum(again) / len(again) == pytest.approx(sum(known) / len(known), abs=0.012)
 
 
 def test_nothing_done_changes_nothing_and_telling_a_source_neither(some: list[Applicant]) -> None:
-    one = max(some[:40], key=lambda one: one.true_pd_12m(one.amount_yuan, {}))
-    before = one.true_pd_12m(one.amount_yuan, {})
+    one = max(some[:40], key=lambda one: one.pd_12m(one.amount_yuan, {}))
+    before = one.pd_12m(one.amount_yuan, {})
     assert before > 0
-    assert one.true_pd_12m(one.amount_yuan, {}) == before
-    assert one.true_pd_12m(one.amount_yuan, {"LEAVE-ABNORMAL-LIST": (0.0, 0.0)}) == before
-    assert one.true_pd_12m(one.amount_yuan, {"ASK-LONGER": (24.0, 0.0)}) == before
+    assert one.pd_12m(one.amount_yuan, {}) == before
+    assert one.pd_12m(one.amount_yuan, {"LEAVE-ABNORMAL-LIST": (0.0, 0.0)}) == before
+    assert one.pd_12m(one.amount_yuan, {"ASK-LONGER": (24.0, 0.0)}) == before
 
 
 def test_money_paid_in_helps_and_money_paid_out_does_not(some: list[Applicant]) -> None:
     chosen = some[::25]
 
     def mean(done: dict[str, tuple[float, float]]) -> float:
-        return sum(one.true_pd_12m(one.amount_yuan, done) for one in chosen) / len(chosen)
+        return sum(one.pd_12m(one.amount_yuan, done) for one in chosen) / len(chosen)
 
     nothing = mean({})
     assert mean({"PAY-IN-CAPITAL": (0.0, 5e6)}) < nothing < mean({"PERFORM-JUDGMENTS": (0.0, 5e6)})
