@@ -94,6 +94,8 @@ def _growth(now: float, before: float) -> float:
 def _last_complete(as_of: date) -> int:
     """Index of the last month that was complete on a date."""
     index = as_of.year * 12 + as_of.month - 1
+    if as_of.day < 28:
+        return index - 1
     return index if (as_of + _ONE_DAY).day == 1 else index - 1
 
 

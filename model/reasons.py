@@ -44,7 +44,7 @@ def lowering(
 ) -> list[Reason]:
     """The reasons that lower the score, strongest first, at most four, one a group."""
     worst = sorted([(point, i) for i, point in enumerate(points) if point <= -0.5])
-    return _distinct(worst, columns, positions, values, as_of)
+    return _distinct(worst, columns, positions, values, as_of, MOST)
 
 
 def strongest(
@@ -53,11 +53,13 @@ def strongest(
     values: Sequence[Value],
     points: Sequence[float],
     as_of: Mapping[str, date],
+    most: int = MOST,
 ) -> list[Reason]:
-    """The reasons that move the score most, either way, at most four, one a group."""
+    """The reasons that move the score most, either way, at most `most`, one a group."""
     sizes = [*map(abs, points)]
     order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
-    return _distinct([(points[i], i) for i in order[:24]], columns, positions, values, as_of)
+    found = [(points[i], i) for i in order[:24]]
+    return _distinct(found, columns, positions, values, as_of, most)
 
 
 def _distinct(
@@ -66,17 +68,18 @@ def _distinct(
     positions: Sequence[int],
     values: Sequence[Value],
     as_of: Mapping[str, date],
+    most: int,
 ) -> list[Reason]:
     reasons: list[Reason] = []
     told: set[str] = set()
     for point, i in ranked:
+        if len(reasons) >= most:
+            break
         column = columns[i]
         if column.group in told:
             continue
         told.add(column.group)
         reasons.append(_reason(column, values[positions[i]], point, as_of.get(column.source)))
-        if len(reasons) == MOST:
-            break
     return reasons
 
 

@@ -4,9 +4,10 @@ Needs neither scikit-learn nor pandas nor pickle: a row is scored by one binary 
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from math import exp, log
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -74,7 +75,7 @@ class Scorer:
         self._grades = [band.grade for band in card.grades]
         dimensions = list(dict.fromkeys(c.dimension for c in ordered))
         self._dimensions = [
-            (d, [i for i, c in enumerate(ordered) if c.dimension == d]) for d in dimensions
+            (d, _picker([i for i, c in enumerate(ordered) if c.dimension == d])) for d in dimensions
         ]
 
     def _exact_score(self, logit: float) -> float:
@@ -131,11 +132,17 @@ class Scorer:
             grade=grade,
             reference_score=self.reference_score,
             contributions=dict(zip(self._order, points, strict=True)),
-            dimensions={
-                name: sum([points[i] for i in members]) for name, members in self._dimensions
-            },
+            dimensions={name: sum(pick(points)) for name, pick in self._dimensions},
             reasons=lowering(self.columns, self.positions, values, points, as_of),
         )
+
+
+def _picker(members: list[int]) -> Callable[[Sequence[float]], tuple[float, ...]]:
+    """The values at some positions, as a tuple even when there is one."""
+    if len(members) == 1:
+        at = members[0]
+        return lambda points: (points[at],)
+    return itemgetter(*members)
 
 
 def probability(logit: float) -> float:

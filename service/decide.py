@@ -7,7 +7,6 @@ verdict wins, so every record is complete and a refused applicant sees all the r
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct
@@ -55,7 +54,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     Offers bind only when the verdict is approve; on refer they show what a person could agree to,
     on decline there are none. Of many eligible products the ten cheapest are offered, and always
     one that lends the most. `syndicate` holds the offers to be taken together when no single one
-    covers what was asked for and allowed.
+    covers what was asked for and allowed. In `portrait` a missing number is NaN, written as null.
     """
 
     decision_id: str
@@ -179,7 +178,7 @@ def decide(
         syndicate=[] if declined else matched.syndicate,
         refused=matched.refused,
         rules=policy.results,
-        portrait=named([None if value != value else value for value in values]),
+        portrait=named(values),
         versions=engine.versions,
         timings_us=timings_us(t0, t1, t2, t3, t4, t5),
     )
@@ -187,9 +186,11 @@ def decide(
 
 def timings_us(*ns: int) -> Timings:
     """The clock read before the first step and after each, as microseconds per step."""
-    portrayed, assessed, ruled, limited, offered = [(b - a) / 1e3 for a, b in pairwise(ns)]
-    engine = (ns[-1] - ns[0]) / 1e3
-    return Timings(portrayed, assessed, ruled, limited, offered, engine)
+    t0, t1, t2, t3, t4, t5 = ns
+    return Timings(
+        (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3,
+        (t5 - t0) / 1e3,
+    )  # fmt: skip
 
 
 def facts(
@@ -240,7 +241,8 @@ def principal_reasons(
     if verdict == "approve":
         scorer = engine.scorer
         points = list(assessment.contributions.values())
-        reasons += strongest(scorer.columns, scorer.positions, values, points, as_of)
+        most = MOST - len(reasons)
+        reasons += strongest(scorer.columns, scorer.positions, values, points, as_of, most)
     else:
         reasons += assessment.reasons
     return reasons[:MOST]
