@@ -133,6 +133,12 @@ class _Window:
             dense[at] = column[i]
         return dense
 
+    def year(self, column: Sequence[float]) -> Sequence[float]:
+        """A column over the last 12 months of the window."""
+        if self._positions is None:
+            return column[max(self._start, self._stop - 12) : self._stop]
+        return self.of(column)[-12:]
+
     def texts(self, column: Sequence[str]) -> Sequence[str]:
         """A column of words over the window; a month without a row is the word "absent"."""
         if self._positions is None:
@@ -187,7 +193,7 @@ def _tax(section: Tax) -> tuple[Value, ...]:
         float(year.count("late")) if observed else nan,
         float(year.count("zero")) if observed else nan,
         section.arrears_yuan,
-        _ratio(paid_12m, sum(window.of(section.declared_sales_yuan)[-12:])),
+        _ratio(paid_12m, sum(window.year(section.declared_sales_yuan))),
     )
 
 
@@ -206,7 +212,7 @@ def _invoices(section: Invoices) -> tuple[float, ...]:
     if not window.known:
         return (nan,) * 13 + (first,)
     sales = window.of(section.sales_yuan)
-    issued = window.of(section.sales_count)[-12:]
+    issued = window.year(section.sales_count)
     year = sales[-12:]
     sales_12m, months = sum(year), len(year)
     last_3m, last_6m = sum(sales[-3:]), sum(sales[-6:])
@@ -216,7 +222,7 @@ def _invoices(section: Invoices) -> tuple[float, ...]:
     for amount in year:
         squares += (amount - mean) * (amount - mean)
     gap = _longest_gap(issued) if 0 in issued else 0
-    red = sum(window.of(section.red_yuan)[-12:])
+    red = sum(window.year(section.red_yuan))
     top_share = section.top_buyer_share_12m
     return (
         sales_12m,
@@ -228,10 +234,10 @@ def _invoices(section: Invoices) -> tuple[float, ...]:
         _ratio(last_3m, sales_12m),
         sqrt(squares / months) / mean if mean > 0 else nan,
         nan if top_share is None else top_share,
-        sum(window.of(section.buyers)[-12:]) / months,
-        _ratio(sum(window.of(section.void_count)[-12:]), sum(issued)),
+        sum(window.year(section.buyers)) / months,
+        _ratio(sum(window.year(section.void_count)), sum(issued)),
         _ratio(red, sales_12m + red),
-        _ratio(sum(window.of(section.purchases_yuan)[-12:]), sales_12m),
+        _ratio(sum(window.year(section.purchases_yuan)), sales_12m),
         first,
     )
 
@@ -288,7 +294,7 @@ def _bank(section: Bank, sales_12m_yuan: float) -> tuple[float, ...]:
         return (nan,) * 4
     inflow = window.of(section.inflow_yuan)
     inflow_12m = sum(inflow[-12:])
-    outflow = window.of(section.outflow_yuan)[-12:]
+    outflow = window.year(section.outflow_yuan)
     balances = window.of(section.balance_yuan)[-3:]
     return (
         inflow_12m,

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from service import backoffice
-from service.options import Artifact, LedgerUrl, World, err, fail, load_engine, out, settings_of
+from service.options import (
+    Artifact,
+    LedgerUrl,
+    World,
+    err,
+    fail,
+    load_engine,
+    out,
+    settings_of,
+    settle,
+)
 from service.settings import HOME, Settings
 
 if TYPE_CHECKING:
@@ -192,8 +202,6 @@ def serve(
     artifact: Artifact = None,
 ) -> None:
     """Start the server; without a scorecard it makes the demo's first."""
-    import gc
-
     import uvicorn
 
     from service.app import create_app
@@ -205,8 +213,7 @@ def serve(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     err.print(f"http://{settings.host}:{settings.port}  ledger {settings.ledger}")
     server = create_app(engine, records, settings.max_body_bytes)
-    gc.collect()
-    gc.freeze()  # what start-up made lives for ever: no pause to look through it again
+    settle()
     uvicorn.run(
         server,
         host=settings.host,
@@ -260,6 +267,7 @@ def bench(
     body = msgspec.json.encode(posted("mask-maker"))
     engine, request, at = load_engine(artifact), parse(body, date.max), datetime.now(UTC)
 
+    settle()  # as the server does
     if engine_only:
         from service import peer
 

@@ -154,9 +154,11 @@ def decide(
         as_of=credit_file.as_of,
         keep=MOST_OFFERS,
     )
-    together_yuan = sum([offer.amount_yuan for offer in matched.syndicate])
-    lend = within_products(lend, max(matched.most_yuan, together_yuan))
-    verdict = strictest(policy.verdict, "approve" if matched.offers else "refer")
+    most_yuan = matched.most_yuan
+    if matched.syndicate:
+        most_yuan = sum([offer.amount_yuan for offer in matched.syndicate])
+    lend = within_products(lend, most_yuan)
+    verdict = policy.verdict if matched.offers else strictest(policy.verdict, "refer")
 
     t5 = tick()
     declined = verdict == "decline"
@@ -170,7 +172,7 @@ def decide(
         limit_cap="verdict" if declined else lend.cap,
         caps=lend.caps,
         reasons=principal_reasons(
-            engine, verdict, assessment, policy.results, lend, values, as_of, application
+            engine, verdict, assessment, policy.forced, lend, values, as_of, application
         ),
         assessment=assessment,
         eligible_products=matched.eligible,
@@ -228,14 +230,14 @@ def principal_reasons(
     engine: Engine,
     verdict: Verdict,
     assessment: Assessment,
-    rules: Sequence[RuleResult],
+    forced: Sequence[RuleResult],
     lend: limits.Limit,
     values: Sequence[Value],
     as_of: dict[str, date],
     application: Application,
 ) -> list[Reason]:
     """At most four reasons: what policy forced, then what set the limit, then the scorecard's."""
-    reasons = engine.policy.reasons(rules, as_of)
+    reasons = engine.policy.reasons(forced, as_of) if forced else []
     if verdict != "decline" and lend.limit_yuan < application.amount_yuan:
         reasons.append(limits.reason(lend, application.amount_yuan))
     if verdict == "approve":

@@ -166,11 +166,15 @@ class Eligibility:
         for where, thresholds, masks in self._floors:
             value = facts[where]
             known = value is not None and value == value
-            failed |= masks[bisect_right(thresholds, value)] if known else masks[0]
+            mask = masks[bisect_right(thresholds, value)] if known else masks[0]
+            if mask:  # mostly not: a number of 4,672 bits is copied
+                failed |= mask
         for where, thresholds, masks in self._ceilings:
             value = facts[where]
             known = value is not None and value == value
-            failed |= masks[bisect_left(thresholds, value)] if known else masks[-1]
+            mask = masks[bisect_left(thresholds, value)] if known else masks[-1]
+            if mask:
+                failed |= mask
         return self._fields(failed.to_bytes(self._size, "little"))
 
 

@@ -7,9 +7,10 @@ a tariff kept for the tenor and LPR. The amount is the last thing that can refus
 from bisect import insort
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -110,14 +111,13 @@ def match(
     fits: list[_Sold] = []
     refused: list[Refusal] = []
     refuse = refused.append
-    every = eligibility.failed(facts, sources)
-    for at, sold in catalogue.price_list(tenor_months, lpr):
-        failed = every[at]
+    price_list = catalogue.price_list(tenor_months, lpr)
+    for failed, sold in zip(eligibility.failed(facts, sources), price_list.sold, strict=True):
         if not failed:
             fits.append(sold)
         elif not brief:
             position, known, code, feature, required, bound = refusal_of[
-                at * FIELD_BITS + (failed & -failed).bit_length()
+                sold.base + (failed & -failed).bit_length()
             ]
             seen = facts[position]
             if known is not None:
@@ -130,6 +130,8 @@ def match(
                 refuse(Refusal(code, feature, required, seen, abs(bound - seen)))
     if not fits:
         return Matched([], [], refused, 0, 0.0)
+    if not price_list.ascending:
+        fits.sort(key=lambda sold: sold.least_rank)
     kept, most_yuan = _best(fits, pd_12m, (asked, tax, sales), keep)
     offers = [sold.offer(rank, lent, pd_12m, as_of) for rank, sold, lent in kept]
     shared: list[Offer] = []
@@ -244,17 +246,19 @@ class _Sold:
     """A product at one tenor and LPR: what matching reads, and what an offer says of it."""
 
     __slots__ = (
-        "_days", "_most", "_names", "_paid", "_repayment", "_tariff", "_tenor", "code",
-        "institution", "least_rank", "least_thousands", "pd_least", "place", "sales_share",
-        "tax_multiple",
+        "_days", "_most", "_names", "_paid", "_price", "_repayment", "_tariff", "_tenor", "base",
+        "code", "institution", "least_rank", "least_thousands", "pd_least", "place",
+        "sales_share", "tax_multiple",
     )  # fmt: skip
 
     def __init__(
-        self, product: Product, whose: Institution, found: Tariff, tenor: int, place: int
+        self, product: Product, whose: Institution, found: Tariff, tenor: int, at: int, place: int
     ) -> None:
+        self.base = at * FIELD_BITS
         self._tariff, self._tenor, self._repayment = found, tenor, product.repayment
         self._names = (product.code, product.institution, product.name_zh, product.name_en,
                        whose.name_zh, whose.name_en)  # fmt: skip
+        self._price = found.price
         self._days = timedelta(days=product.valid_days)
         self._paid: dict[int, tuple[float, float, float]] = {}
         self._most = product.amount_max_yuan
@@ -272,11 +276,13 @@ class _Sold:
 
     def lent(self, asked: float, tax: float, sales: float) -> float:
         """The amount lent: whole thousands of yuan within the product's caps, facts known."""
-        lent = asked if asked < self._most else self._most
-        if self.tax_multiple is not None:
-            lent = min(lent, self.tax_multiple * tax + HALF_FEN_YUAN)
-        if self.sales_share is not None:
-            lent = min(lent, self.sales_share * sales + HALF_FEN_YUAN)
+        lent, multiple, share = self._most, self.tax_multiple, self.sales_share
+        if asked < lent:
+            lent = asked
+        if multiple is not None and (cap := multiple * tax + HALF_FEN_YUAN) < lent:
+            lent = cap
+        if share is not None and (cap := share * sales + HALF_FEN_YUAN) < lent:
+            lent = cap
         return lent - lent % ROUNDING_YUAN
 
     def offer(self, rank: int, lent: float, pd_12m: float, as_of: date) -> Offer:
@@ -291,21 +297,35 @@ class _Sold:
             )
         rate, first, interest = paid
         return Offer(
-            *self._names, lent, rate, self._tariff.price(pd_12m, rate), self._tenor,
+            *self._names, lent, rate, self._price(pd_12m, rate), self._tenor,
             self._repayment, int(lent * first + 0.5) / 100.0, int(lent * interest + 0.5) / 100.0,
             as_of + self._days,
         )  # fmt: skip
 
 
+class _PriceList(NamedTuple):
+    """Products priced, in the order of the catalogue; whether least ranks ascend in it.
+
+    They do unless a bound (no negative rate, the ceiling) makes several rates equal.
+    """
+
+    sold: list[_Sold]
+    ascending: bool
+
+
 class Catalogue:
-    """Institutions and products, compiled; `version` is 16 characters of the file's SHA-256."""
+    """Institutions and products, compiled; `version` is 16 characters of the file's SHA-256.
+
+    `products` are in the order of their lowest spread, then institution and code.
+    """
 
     def __init__(self, stored: bytes) -> None:
         self.pricing, institutions, self.products = read(stored)
         self.version = sha256(stored)[:16]
         self.institutions = {institution.code: institution for institution in institutions}
         self._eligibility: Eligibility | None = None
-        self._price_lists: dict[tuple[int, float], list[tuple[int, _Sold]]] = {}
+        self._price_lists: dict[tuple[int, float], _PriceList] = {}
+        self.products.sort(key=lambda one: (one.spread_bp[0], one.institution, one.code))
 
     def eligibility(self, feature_index: Mapping[str, int]) -> Eligibility:
         """Eligibility over portraits in the order of `feature_index`, compiled on change."""
@@ -315,11 +335,8 @@ class Catalogue:
             self._eligibility = compiled
         return compiled
 
-    def price_list(self, tenor_months: int, lpr: float) -> list[tuple[int, _Sold]]:
-        """All products at one tenor asked for and LPR, lowest rates first; kept for the next.
-
-        Each with its position in the catalogue.
-        """
+    def price_list(self, tenor_months: int, lpr: float) -> _PriceList:
+        """All products at one tenor asked for and LPR; kept for the next applicant."""
         key = (tenor_months, lpr)
         found = self._price_lists.get(key)
         if found is None:
@@ -328,7 +345,7 @@ class Catalogue:
             found = self._price_lists[key] = self._priced(*key)
         return found
 
-    def _priced(self, tenor_months: int, lpr: float) -> list[tuple[int, _Sold]]:
+    def _priced(self, tenor_months: int, lpr: float) -> _PriceList:
         order = sorted((one.institution, one.code, at) for at, one in enumerate(self.products))
         places = {at: place for place, (_, _, at) in enumerate(order)}
         sold = []
@@ -336,8 +353,9 @@ class Catalogue:
             whose = self.institutions[product.institution]
             tenor = offered_tenor(product, tenor_months) or product.tenors_months[0]
             found = tariff(self.pricing, product, whose, tenor, lpr)
-            sold.append((at, _Sold(product, whose, found, tenor, places[at])))
-        return sorted(sold, key=lambda one: one[1].least_rank)
+            sold.append(_Sold(product, whose, found, tenor, at, places[at]))
+        ascending = all(one.least_rank < other.least_rank for one, other in pairwise(sold))
+        return _PriceList(sold, ascending)
 
 
 def offered_tenor(product: Product, tenor_months: int) -> int | None:

@@ -126,7 +126,8 @@ class RuleResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Outcome(Struct, frozen=True):
     """All rules' results, the strictest verdict among them and the smallest caps in force.
 
-    `degraded_yuan` is the smallest cap of a helpful source that did not answer.
+    `degraded_yuan` is the smallest cap of a helpful source that did not answer; `forced` are the
+    results that force something.
     """
 
     verdict: Verdict
@@ -134,6 +135,7 @@ class Outcome(Struct, frozen=True):
     cap_yuan: float | None
     cap_code: str | None
     degraded_yuan: float | None = None
+    forced: list[RuleResult] = []
 
 
 _ERROR: Any = object()
@@ -198,7 +200,7 @@ class Policy:
 
         `sources` are those that answered.
         """
-        results, degraded_yuan, severity = self._of_sources(sources)
+        results, forced, degraded_yuan, severity = self._of_sources(sources)
         try:
             hits = self._all(facts)
         except Exception:  # one at a time, to record which
@@ -219,17 +221,20 @@ class Policy:
             else:
                 result = self._hit(rule, facts, missing=hit is None)
             results[place] = result
+            forced.append(result)
             if result.verdict != "cap":
                 severity = max(severity, SEVERITY[result.verdict])
             elif cap_yuan is None or (result.cap_yuan or 0.0) < cap_yuan:
                 cap_yuan, cap_code = result.cap_yuan, rule.code
         verdict: Verdict = ("approve", "refer", "decline")[severity]
-        return Outcome(verdict, results, cap_yuan, cap_code, degraded_yuan)
+        return Outcome(verdict, results, cap_yuan, cap_code, degraded_yuan, forced)
 
-    def _of_sources(self, sources: Collection[str]) -> tuple[list[RuleResult], float | None, int]:
-        """What the silence of sources means: results, the smallest degraded cap, severity."""
+    def _of_sources(
+        self, sources: Collection[str]
+    ) -> tuple[list[RuleResult], list[RuleResult], float | None, int]:
+        """What the silence of sources means: results, hits, smallest degraded cap, severity."""
         if len(sources) == len(SOURCES):
-            return self._all_answered.copy(), None, 0
+            return self._all_answered.copy(), [], None, 0
         silent = [silent for source, _, silent in self._of_source if source not in sources]
         caps = [result.cap_yuan for result in silent if result.cap_yuan is not None]
         severity = SEVERITY["refer"] if len(caps) < len(silent) else 0
@@ -237,7 +242,7 @@ class Policy:
             answered if source in sources else silent
             for source, answered, silent in self._of_source
         ]
-        return results, min(caps, default=None), severity
+        return results, silent, min(caps, default=None), severity
 
     def _tested(self, rule: Rule, facts: Facts) -> Any:
         try:
@@ -257,12 +262,13 @@ class Policy:
             cap_yuan=None if missing else rule.cap_yuan,
         )
 
-    def reasons(self, results: Sequence[RuleResult], as_of: dict[str, date]) -> list[Reason]:
-        """The rules that forced a verdict, as reasons, strictest first."""
+    def reasons(self, forced: Sequence[RuleResult], as_of: dict[str, date]) -> list[Reason]:
+        """Results that force a verdict or a cap, as reasons, strictest first."""
         order = {"decline": 0, "refer": 1, "cap": 2, "approve": 3}
-        forced = [result for result in results if result.result != "no_hit"]
-        forced.sort(key=lambda result: order[result.verdict])
-        return [self._reason(result, as_of) for result in forced]
+        return [
+            self._reason(result, as_of)
+            for result in sorted(forced, key=lambda result: order[result.verdict])
+        ]
 
     def _reason(self, result: RuleResult, as_of: dict[str, date]) -> Reason:
         rule = self.rules[result.code]

@@ -208,7 +208,7 @@ def test_offers_are_ranked_by_price_then_code_and_refusals_by_their_lowest_rate(
     prices = [(o.annual_rate, o.institution, o.product) for o in found.offers]
     assert prices == sorted(prices)
     codes = [refusal.product for refusal in found.refused]
-    lowest = [at[1].code for at in CATALOGUE.price_list(asked["tenor_months"], asked["lpr"])]
+    lowest = [one.code for one in CATALOGUE.price_list(asked["tenor_months"], asked["lpr"]).sold]
     assert codes == sorted(codes, key=lowest.index)
     assert matched(facts, **asked) == found
 

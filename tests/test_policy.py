@@ -68,7 +68,7 @@ def test_a_rule_that_errors_is_recorded_and_means_refer(policy: Policy) -> None:
 
 def test_reasons_are_strictest_first_with_value_and_source(policy: Policy) -> None:
     outcome = policy.evaluate(facts(tax_arrears_yuan=5.0, dishonest_listed=1.0), SOURCES)
-    reasons = policy.reasons(outcome.results, {"courts": date(2020, 1, 1)})
+    reasons = policy.reasons(outcome.forced, {"courts": date(2020, 1, 1)})
     assert [reason.code for reason in reasons] == ["P-CRT-DISHONEST", "P-TAX-ARREARS"]
     assert reasons[0].value == 1.0
     assert reasons[0].source == "courts"
@@ -100,7 +100,7 @@ def test_a_silent_source_means_what_the_policy_declares(policy: Policy, source: 
     else:
         assert [hit.code for hit in hits] == [code]
         assert (outcome.verdict, outcome.degraded_yuan) == ("approve", helpful[source])
-        assert policy.reasons(outcome.results, {})[0].source == source
+        assert policy.reasons(outcome.forced, {})[0].source == source
 
 
 def test_of_several_silent_sources_the_smallest_cap_holds(policy: Policy) -> None:
