@@ -23,13 +23,18 @@ def replay(
     ledger: LedgerUrl = None,
     artifact: Artifact = None,
 ) -> None:
-    """Make recorded decisions again and compare the bytes; exit 1 when one differs."""
-    from service.ledger import open_ledger
-    from service.replay import replay as replayed
+    """Make recorded decisions again and compare the bytes; exit 1 when one differs.
 
-    engine = load_engine(artifact)
-    differing = 0
-    with open_ledger(settings_of(ledger=ledger).ledger, read_only=True) as records:
+    Each with the scorecard, policy and catalogue it was made with, kept beside the ledger.
+    """
+    from service.archive import Archive
+    from service.ledger import open_ledger, versions_folder
+    from service.replay import replay as replayed
+    from service.replay import versions_of
+
+    engine, url = load_engine(artifact), settings_of(ledger=ledger).ledger
+    archive, differing = Archive(versions_folder(url)), 0
+    with open_ledger(url, read_only=True) as records:
         found = records.get(decision_id)
         if found is None and decision_id != "all":
             fail(f"{decision_id!r} is not in the ledger; expected a decision_id, or `all`")
@@ -37,7 +42,8 @@ def replay(
         count = 0
         for record in chosen:
             count += 1
-            result = replayed(record, engine)
+            made_with = archive.engine(versions_of(record)) or engine
+            result = replayed(record, made_with)
             if not result.same:
                 differing += 1
                 err.print(f"{result.decision_id} differs at {result.difference}", soft_wrap=True)

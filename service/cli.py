@@ -205,11 +205,19 @@ def serve(
     import uvicorn
 
     from service.app import create_app
-    from service.ledger import open_ledger
+    from service.archive import Archive
+    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY
+    from service.ledger import open_ledger, versions_folder
 
     settings = settings_of(host=host, port=port, ledger=ledger, artifact=artifact)
     engine = load_engine(settings.artifact)
     records = open_ledger(settings.ledger)
+    Archive(versions_folder(settings.ledger)).keep(
+        engine.versions,
+        settings.artifact,
+        settings.policy or DEFAULT_POLICY,
+        settings.catalogue or DEFAULT_CATALOGUE,
+    )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     err.print(f"http://{settings.host}:{settings.port}  ledger {settings.ledger}")
     server = create_app(engine, records, settings.max_body_bytes)

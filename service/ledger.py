@@ -76,6 +76,12 @@ def open_ledger(url: str, *, read_only: bool = False) -> "Ledger":
     return Ledger(store, read_only=read_only)
 
 
+def versions_folder(url: str) -> Path:
+    """The folder beside a ledger's file where versions that decided are kept."""
+    path = _path(url)
+    return path.with_name(f"{path.name}.versions")
+
+
 class Ledger:
     """Decision records in one hash chain; safe to use from any thread and event loop.
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from service.application import parse
 from service.chain import Record
-from service.decide import Decision, Engine, decide
+from service.decide import Decision, Engine, Versions, decide
 
 _decode = msgspec.json.Decoder(Decision).decode
 
@@ -18,6 +18,11 @@ class Replay(Struct, frozen=True, kw_only=True):
     decision_id: str
     same: bool
     difference: str | None = None
+
+
+def versions_of(record: Record) -> Versions:
+    """The versions a recorded decision was made with."""
+    return _decode(record.decision).versions
 
 
 def replay(record: Record, engine: Engine) -> Replay:
