@@ -41,10 +41,11 @@ def lowering(
     values: Sequence[Value],
     points: Sequence[float],
     as_of: Mapping[str, date],
+    most: int = MOST,
 ) -> list[Reason]:
-    """The reasons that lower the score, strongest first, at most four, one a group."""
+    """The reasons that lower the score, strongest first, at most `most`, one a group."""
     worst = sorted([(point, i) for i, point in enumerate(points) if point <= -0.5])
-    return _distinct(worst, columns, positions, values, as_of, MOST)
+    return _distinct(worst, columns, positions, values, as_of, most)
 
 
 def strongest(

@@ -5,14 +5,12 @@ Needs neither scikit-learn nor pandas nor pickle: a row is scored by one binary 
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from math import exp, log
 from operator import itemgetter
 
 from msgspec import Struct
 
 from model.portrait import Value
-from model.reasons import Reason, lowering
 from model.table import ScorecardError, ScorecardFile, check
 
 
@@ -29,7 +27,6 @@ class Assessment(Struct, frozen=True, kw_only=True):
     reference_score: float
     contributions: dict[str, float]
     dimensions: dict[str, float]
-    reasons: list[Reason]
 
 
 class Scorer:
@@ -114,11 +111,8 @@ class Scorer:
         pd_12m = probability(logit)
         return round(self._exact_score(logit)), pd_12m, self.grade(pd_12m)
 
-    def assess(self, values: Sequence[Value], as_of: Mapping[str, date]) -> Assessment:
-        """Score one portrait, with exact reasons.
-
-        `as_of` gives each source's own date, so that a reason can say how fresh its value is.
-        """
+    def assess(self, values: Sequence[Value]) -> Assessment:
+        """Score one portrait, with the exact contribution of every feature."""
         added = self.contributions(values)
         score, pd_12m, grade = self._rated(added)
         factor = self._points_per_logit
@@ -133,7 +127,6 @@ class Scorer:
             reference_score=self.reference_score,
             contributions=dict(zip(self._order, points, strict=True)),
             dimensions={name: sum(pick(points)) for name, pick in self._dimensions},
-            reasons=lowering(self.columns, self.positions, values, points, as_of),
         )
 
 

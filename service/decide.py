@@ -15,7 +15,7 @@ from model import artifact
 from model.credit_file import SOURCES, CreditFile
 from model.features import INDEX
 from model.portrait import Value, named, portrait
-from model.reasons import MOST, Reason, strongest
+from model.reasons import MOST, Reason, lowering, strongest
 from model.scorer import Assessment, Scorer
 from service import limit as limits
 from service.application import Application, Request
@@ -126,7 +126,7 @@ def decide(
     values = portrait(credit_file)
 
     t1 = tick()
-    assessment = engine.scorer.assess(values, as_of)
+    assessment = engine.scorer.assess(values)
 
     t2 = tick()
     policy = engine.policy.evaluate(
@@ -240,11 +240,9 @@ def principal_reasons(
     reasons = engine.policy.reasons(forced, as_of) if forced else []
     if verdict != "decline" and lend.limit_yuan < application.amount_yuan:
         reasons.append(limits.reason(lend, application.amount_yuan))
-    if verdict == "approve":
-        scorer = engine.scorer
-        points = list(assessment.contributions.values())
-        most = MOST - len(reasons)
-        reasons += strongest(scorer.columns, scorer.positions, values, points, as_of, most)
-    else:
-        reasons += assessment.reasons
-    return reasons[:MOST]
+    most = MOST - len(reasons)
+    if most <= 0:
+        return reasons[:MOST]
+    scorer, moving = engine.scorer, strongest if verdict == "approve" else lowering
+    points = list(assessment.contributions.values())
+    return reasons + moving(scorer.columns, scorer.positions, values, points, as_of, most)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import accumulate
 from math import ceil
 from operator import or_
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from msgspec import Struct
 
@@ -27,14 +27,14 @@ HALF_FEN_YUAN = 0.005
 
 
 class Refusal(Struct, frozen=True, gc=False, omit_defaults=True):
-    """The first requirement a product failed: what it requires, what was seen, how far.
+    """The first requirement that some products failed: what they require, what was seen, how far.
 
     `feature` is a feature, or one of purpose, tenor, source, grade, amount. `seen` is left out when
     it is not known. `margin` is in the feature's unit, in grades for grade, and left out when there
     is no distance.
     """
 
-    product: str
+    products: list[str]
     feature: str
     required: str
     seen: float | str | None = None
@@ -95,8 +95,18 @@ def requirements_of(product: Product, institution: Institution) -> list[Requirem
     return requirements
 
 
-_Refusing = tuple[int, dict[Any, Refusal] | None, str, str, str, float]
-"""Where the fact is, refusals made before (None for numbers), product, feature, required, bound."""
+class _Refusing(NamedTuple):
+    """What a failed requirement says: where its fact is, and what it asks of it.
+
+    `multiple` is of the fact, tax or sales, that caps the amount of one product.
+    """
+
+    where: int
+    feature: str
+    required: str
+    bound: float | None = None
+    multiple: float | None = None
+    fact: str = ""
 
 
 class Eligibility:
@@ -114,35 +124,42 @@ class Eligibility:
         added = ("purpose", "tenor", "grade", "source", "amount")
         places = {name: len(feature_index) + i for i, name in enumerate(added)}
         position = {**feature_index, **places}
-        blank: _Refusing = (places["source"], None, "", "", "", 0.0)
-        self.refusal_of = [blank] * (FIELD_BITS * len(products))
+        self.refusing: list[_Refusing] = []
+        self.codes = [product.code for product in products]
+        self.numbers = [[0] for _ in products]
+        numbers: dict[_Refusing, int] = {}
         sources = dict.fromkeys(SOURCES, 0)
         floors: dict[int, list[tuple[float, int]]] = {}
         ceilings: dict[int, list[tuple[float, int]]] = {}
         choices: dict[int, list[tuple[frozenset[str], int]]] = {}
+
+        def number(one: _Refusing) -> int:
+            if one not in numbers:
+                numbers[one] = len(self.refusing)
+                self.refusing.append(one)
+            return numbers[one]
+
         for at, product in enumerate(products):
-            field, code = at * FIELD_BITS, product.code
+            field, mine = at * FIELD_BITS, self.numbers[at]
             requirements = requirements_of(product, institutions[product.institution])
             for bit, one in enumerate(requirements):
                 flag, where = 1 << field + bit, position[one.feature]
-                known: dict[Any, Refusal] | None = None
+                bound = one.at_least
                 if one.source is not None:
                     sources[one.source] |= flag
                 elif one.accepted is not None:
-                    known = {}
                     choices.setdefault(where, []).append((one.accepted, flag))
                 elif one.at_least is not None:
                     floors.setdefault(where, []).append((one.at_least, flag))
                 elif one.at_most is not None:
                     ceilings.setdefault(where, []).append((one.at_most, flag))
-                bound = one.at_least if one.at_least is not None else one.at_most or 0.0
-                refusing = (where, known, code, one.feature, one.required, bound)
-                self.refusal_of[field + bit + 1] = refusing
-            least = product.amount_min_yuan
-            refusing = (places["source"], None, code, "amount", f">= {least:.15g}", least)
-            for bit, (name, threshold) in enumerate(_amounts(product), len(requirements)):
-                floors.setdefault(position[name], []).append((threshold, 1 << field + bit))
-                self.refusal_of[field + bit + 1] = refusing
+                    bound = one.at_most
+                mine.append(number(_Refusing(where, one.feature, one.required, bound)))
+            for bit, (name, threshold, multiple) in enumerate(_amounts(product), len(requirements)):
+                where, least = position[name], product.amount_min_yuan
+                floors.setdefault(where, []).append((threshold, 1 << field + bit))
+                required = f">= {least:.15g}"
+                mine.append(number(_Refusing(where, "amount", required, least, multiple, name)))
         self._sources = [(source, mask) for source, mask in sources.items() if mask]
         self._floors = [(where, *_floor(rows)) for where, rows in floors.items()]
         self._ceilings = [(where, *_ceiling(rows)) for where, rows in ceilings.items()]
@@ -177,15 +194,37 @@ class Eligibility:
                 failed |= mask
         return self._fields(failed.to_bytes(self._size, "little"))
 
+    def refusals(self, refused: Mapping[int, list[str]], facts: Sequence[Any]) -> list[Refusal]:
+        """What requirements, by their numbers, say to the products that failed them first."""
+        told = []
+        for number, products in refused.items():
+            where, feature, required, bound, multiple, fact = self.refusing[number]
+            seen, margin = facts[where], None
+            if seen is None or seen != seen:
+                seen = None
+                if multiple is not None:
+                    feature, required = fact, "known"
+            elif bound is not None:
+                if feature == "amount":
+                    yuan = seen if multiple is None else multiple * seen + HALF_FEN_YUAN
+                    seen = max(yuan - yuan % ROUNDING_YUAN, 0.0)
+                margin = abs(bound - seen)
+            elif feature == "grade":
+                margin = float(GRADES.index(seen) - GRADES.index(required.split()[0]))
+            told.append(Refusal(products, feature, required, seen, margin))
+        return told
 
-def _amounts(product: Product) -> list[tuple[str, float]]:
+
+def _amounts(product: Product) -> list[tuple[str, float, float | None]]:
     """What the amount asked for, tax and sales must reach for the product's smallest loan."""
     least = ceil(product.amount_min_yuan / ROUNDING_YUAN) * ROUNDING_YUAN
-    floors = [("amount", least)]
-    if product.tax_multiple is not None:
-        floors.append(("tax_paid_12m_yuan", (least - HALF_FEN_YUAN) / product.tax_multiple))
-    if product.sales_share is not None:
-        floors.append(("sales_12m_yuan", (least - HALF_FEN_YUAN) / product.sales_share))
+    floors: list[tuple[str, float, float | None]] = [("amount", least, None)]
+    for name, multiple in (
+        ("tax_paid_12m_yuan", product.tax_multiple),
+        ("sales_12m_yuan", product.sales_share),
+    ):
+        if multiple is not None:
+            floors.append((name, (least - HALF_FEN_YUAN) / multiple, multiple))
     return floors
 
 
@@ -217,16 +256,3 @@ def _chosen(rows: Sequence[tuple[frozenset[str], int]]) -> tuple[dict[Any, int],
         value: sum(flag for accepted, flag in rows if value not in accepted) for value in values
     }
     return failing, sum(flag for _, flag in rows)
-
-
-def refuse_choice(
-    known: dict[Any, Refusal], code: str, feature: str, required: str, seen: Any
-) -> Refusal:
-    """The refusal for a value that is not accepted; remembered, for such values are few."""
-    if seen is None or seen != seen:
-        return Refusal(code, feature, required)
-    margin = None
-    if feature == "grade":
-        margin = float(GRADES.index(seen) - GRADES.index(required.split()[0]))
-    known[seen] = Refusal(code, feature, required, seen, margin)
-    return known[seen]

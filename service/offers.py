@@ -5,6 +5,7 @@ a tariff kept for the tenor and LPR. The amount is the last thing that can refus
 """
 
 from bisect import insort
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
@@ -17,12 +18,10 @@ from msgspec import Struct
 from model.artifact import sha256
 from service.catalogue import GRADES, CatalogueError, Institution, Product, Repayment, read
 from service.eligibility import (
-    FIELD_BITS,
     HALF_FEN_YUAN,
     ROUNDING_YUAN,
     Eligibility,
     Refusal,
-    refuse_choice,
 )
 from service.price import Price, Tariff, tariff
 from service.syndicate import Lender, syndicate
@@ -60,9 +59,10 @@ class Offer(Struct, frozen=True, gc=False):
 
 
 class Matched(Struct, frozen=True):
-    """Offers, cheapest first, and one refusal for every product that does not fit.
+    """Offers, cheapest first, and for every product that does not fit what it failed first.
 
-    Refusals come in the order of the products' lowest rates. `eligible` counts the products that
+    Products refused by the same requirement share a refusal; both come in the order of the
+    products' lowest rates. `eligible` counts the products that
     fit, offered or not; `most_yuan` is the largest amount any of them lends. When that is less
     than asked for and allowed, `syndicate` is the cheapest set of products of different
     institutions that together lend it, or as much of it as they can.
@@ -107,27 +107,21 @@ def match(
     asked = min(amount_yuan, limit_yuan)
     facts: list[Any] = [*values, purpose, tenor_months, grade, None, asked]
     tax, sales = facts[eligibility.tax], facts[eligibility.sales]
-    refusal_of = eligibility.refusal_of
     fits: list[_Sold] = []
-    refused: list[Refusal] = []
-    refuse = refused.append
+    refusing: dict[int, list[str]] = defaultdict(list)
     price_list = catalogue.price_list(tenor_months, lpr)
-    for failed, sold in zip(eligibility.failed(facts, sources), price_list.sold, strict=True):
+    for failed, sold, code, numbers in zip(
+        eligibility.failed(facts, sources),
+        price_list.sold,
+        eligibility.codes,
+        eligibility.numbers,
+        strict=True,
+    ):
         if not failed:
             fits.append(sold)
-        elif not brief:
-            position, known, code, feature, required, bound = refusal_of[
-                sold.base + (failed & -failed).bit_length()
-            ]
-            seen = facts[position]
-            if known is not None:
-                refuse(known.get(seen) or refuse_choice(known, code, feature, required, seen))
-            elif feature == "amount":
-                refuse(_too_little(sold, asked, tax, sales, required, bound))
-            elif seen is None or seen != seen:
-                refuse(Refusal(code, feature, required))
-            else:
-                refuse(Refusal(code, feature, required, seen, abs(bound - seen)))
+        elif not brief:  # the lowest bit set is the first requirement failed
+            refusing[numbers[(failed & -failed).bit_length()]].append(code)
+    refused = eligibility.refusals(refusing, facts)
     if not fits:
         return Matched([], [], refused, 0, 0.0)
     if not price_list.ascending:
@@ -141,20 +135,6 @@ def match(
             sold.offer(rank, lent, pd_12m, as_of) for rank, sold, lent in _together(lenders, asked)
         ]
     return Matched(offers, shared, refused, len(fits), most_yuan)
-
-
-def _too_little(
-    product: "_Sold", asked: float, tax: Any, sales: Any, required: str, least: float
-) -> Refusal:
-    """Why the amount is too small, or cannot be known."""
-    for factor, feature, fact in (
-        (product.tax_multiple, "tax_paid_12m_yuan", tax),
-        (product.sales_share, "sales_12m_yuan", sales),
-    ):
-        if factor is not None and (fact is None or fact != fact):
-            return Refusal(product.code, feature, "known")
-    seen = max(product.lent(asked, tax, sales), 0.0)
-    return Refusal(product.code, "amount", required, seen, least - seen)
 
 
 _Ranked = list[tuple[int, "_Sold"]]
@@ -246,15 +226,14 @@ class _Sold:
     """A product at one tenor and LPR: what matching reads, and what an offer says of it."""
 
     __slots__ = (
-        "_days", "_most", "_names", "_paid", "_price", "_repayment", "_tariff", "_tenor", "base",
-        "code", "institution", "least_rank", "least_thousands", "pd_least", "place",
+        "_days", "_most", "_names", "_paid", "_price", "_repayment", "_tariff", "_tenor", "code",
+        "institution", "least_rank", "least_thousands", "pd_least", "place",
         "sales_share", "tax_multiple",
     )  # fmt: skip
 
     def __init__(
-        self, product: Product, whose: Institution, found: Tariff, tenor: int, at: int, place: int
+        self, product: Product, whose: Institution, found: Tariff, tenor: int, place: int
     ) -> None:
-        self.base = at * FIELD_BITS
         self._tariff, self._tenor, self._repayment = found, tenor, product.repayment
         self._names = (product.code, product.institution, product.name_zh, product.name_en,
                        whose.name_zh, whose.name_en)  # fmt: skip
@@ -353,7 +332,7 @@ class Catalogue:
             whose = self.institutions[product.institution]
             tenor = offered_tenor(product, tenor_months) or product.tenors_months[0]
             found = tariff(self.pricing, product, whose, tenor, lpr)
-            sold.append(_Sold(product, whose, found, tenor, at, places[at]))
+            sold.append(_Sold(product, whose, found, tenor, places[at]))
         ascending = all(one.least_rank < other.least_rank for one, other in pairwise(sold))
         return _PriceList(sold, ascending)
 

@@ -80,10 +80,11 @@ def decision_table(decision: dict[str, Any], c2_ms: float) -> Group:
         rows.append((f"理由 reason {i}", Text(f"{reason['text_zh']}\n{reason['text_en']}{fresh}")))
     hits = [r["code"] for r in decision["rules"] if r["result"] != "no_hit"]
     rows.append(("规则 rules", f"{len(decision['rules'])} run, hit: {', '.join(hits) or 'none'}"))
+    refused = sum(len(one["products"]) for one in decision["refused"])
     rows.append(
         (
             "产品 products",
-            f"{decision['eligible_products']} fit, {len(decision['refused'])} do not, "
+            f"{decision['eligible_products']} fit, {refused} do not, "
             "each with the condition that failed",
         )
     )

@@ -174,13 +174,20 @@ def test_the_masks_find_what_reading_every_condition_finds(
     found = matched(facts, **asked)
     made = {offer.product: (offer.amount_yuan, offer.tenor_months, offer.annual_rate)
             for offer in found.offers}  # fmt: skip
-    made |= {refusal.product: refusal.feature for refusal in found.refused}  # type: ignore[misc]
+    made |= {code: one.feature for one in found.refused for code in one.products}  # type: ignore[misc]
     for product in PRODUCTS:
         expected, told = plainly(product, facts, asked), made[product["code"]]
         if not isinstance(expected, str):  # rounded to basis points
             expected = (*expected[:2], pytest.approx(expected[2], abs=0.000051))
         assert told == expected
-    assert len(found.offers) + len(found.refused) == len(PRODUCTS)
+    refused = [code for one in found.refused for code in one.products]
+    assert len(found.offers) + len(refused) == len(PRODUCTS)
+    told = [
+        (one.feature, one.required)
+        for one in found.refused
+        if one.feature != "amount" and one.required != "known"  # of several multiples
+    ]
+    assert len(told) == len(set(told))
 
 
 @settings(max_examples=100, deadline=None)
@@ -207,9 +214,9 @@ def test_offers_are_ranked_by_price_then_code_and_refusals_by_their_lowest_rate(
     found = matched(facts, **asked)
     prices = [(o.annual_rate, o.institution, o.product) for o in found.offers]
     assert prices == sorted(prices)
-    codes = [refusal.product for refusal in found.refused]
     lowest = [one.code for one in CATALOGUE.price_list(asked["tenor_months"], asked["lpr"]).sold]
-    assert codes == sorted(codes, key=lowest.index)
+    for codes in ([one.products[0] for one in found.refused], *[r.products for r in found.refused]):
+        assert codes == sorted(codes, key=lowest.index)
     assert matched(facts, **asked) == found
 
 
@@ -254,7 +261,8 @@ def test_a_refusal_names_a_condition_that_really_fails(
         assert really_fails(refusal), refusal
         if refusal.feature == "source":
             assert refusal.required not in asked["sources"]
-            assert refusal.required in BY_CODE[refusal.product]["required_sources"]
+            for code in refusal.products:
+                assert refusal.required in BY_CODE[code]["required_sources"]
         elif refusal.feature != "amount":
             seen = (facts | special)[refusal.feature]
             missing = seen is None or (isinstance(seen, float) and isnan(seen))

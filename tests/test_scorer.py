@@ -75,21 +75,19 @@ def test_better_never_scores_worse(scorer: Scorer, row: list[Value], data: st.Da
     worse, better = (high, low) if feature.direction > 0 else (low, high)
     with_worse, with_better = list(row), list(row)
     with_worse[at], with_better[at] = worse, better
-    assert scorer.assess(with_better, {}).score >= scorer.assess(with_worse, {}).score
+    assert scorer.assess(with_better).score >= scorer.assess(with_worse).score
     assert scorer.logit(with_better) <= scorer.logit(with_worse)
 
 
 @settings(max_examples=60, deadline=None)
 @given(rows())
 def test_points_add_up_to_the_score(scorer: Scorer, row: list[Value]) -> None:
-    assessed = scorer.assess(row, {})
+    assessed = scorer.assess(row)
     total = assessed.reference_score + sum(assessed.contributions.values())
     assert abs(total - assessed.score) <= 0.5 + 1e-9
     assert sum(assessed.dimensions.values()) == pytest.approx(
         sum(assessed.contributions.values()), abs=1e-9
     )
-    assert len(assessed.reasons) <= 4
-    assert all(reason.points is not None and reason.points < 0 for reason in assessed.reasons)
 
 
 def test_forty_points_double_the_odds(scorer: Scorer) -> None:
