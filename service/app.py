@@ -7,7 +7,7 @@ written by msgspec; FastAPI routes, documents and turns exceptions into problem 
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from http import HTTPStatus
@@ -24,10 +24,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from model.credit_file import Fault
 from service import notice, openapi
 from service.application import parse
+from service.body import invalid, json_body
 from service.chain import Receipt, Record
+from service.clocks import Clocks
+from service.console import api
+from service.console.api import Parts
+from service.console.assets import Assets
+from service.console.pages import Pages
 from service.decide import Decision, Engine, decide
 from service.ledger import Ledger, LedgerBusy, LedgerError
-from service.problem import MEDIA_TYPE, FieldError, Problem
+from service.problem import MEDIA_TYPE, Problem
 from service.recourse import recourse
 from service.schedule import plan
 
@@ -38,24 +44,26 @@ _decode = msgspec.json.Decoder(Decision).decode
 _CHINA = timezone(timedelta(hours=8))
 
 
-def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) -> ASGIApp:
-    """The web application over one engine and one ledger; closing it closes the ledger."""
+def create_app(parts: Parts) -> ASGIApp:
+    """The web application of all its parts; closing it closes ledger and desk."""
+    engine, ledger, max_body_bytes = parts.engine, parts.ledger, parts.settings.max_body_bytes
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         ledger.close()
+        parts.desk.close()
 
     app = FastAPI(
         title="Yidaitong", docs_url=None, redoc_url=None, lifespan=lifespan, openapi_url=None
     )
 
     async def post_recourse(request: Request) -> Response:
-        body = await _json_body(dict(request.scope["headers"]), request.receive, max_body_bytes)
+        body = await json_body(dict(request.scope["headers"]), request.receive, max_body_bytes)
         try:
             asked, wanted_yuan = parse(body, _today()), _wanted_yuan(request)
         except Fault as fault:
-            raise _invalid(fault) from None
+            raise invalid(fault) from None
         return _json(_encode(await run_in_threadpool(recourse, asked, engine, wanted_yuan)))
 
     async def get_decision(request: Request) -> Response:
@@ -77,34 +85,28 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
         code = str(request.path_params["product"])
         return _json(_schedule(_found(ledger, decision_id), code))
 
-    async def healthz(_: Request) -> Response:
-        return _json(b'{"status":"ok"}')
-
-    async def readyz(_: Request) -> Response:
-        if not ledger.ready():
-            raise Problem("not-ready", 503, "The ledger cannot write.", headers=_RETRY)
-        return _json(_encode({"status": "ready", "versions": engine.versions}))
-
     document = _encode(openapi.document())
 
     async def schema(_: Request) -> Response:
         return _json(document)
 
-    decisions = _Decisions(engine, ledger, max_body_bytes)
+    decisions = _Decisions(engine, ledger, max_body_bytes, parts.clocks)
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
+    app.router.routes.extend(api.routes(parts))
+    app.router.routes.extend(Pages(parts, Assets()).routes())
+    at = "/v1/decisions/{decision_id}"
     app.add_route("/v1/recourse", post_recourse, methods=["POST"])
-    app.add_route("/v1/decisions/{decision_id}", get_decision, methods=["GET"])
-    app.add_route("/v1/decisions/{decision_id}/notice", get_notice, methods=["GET"])
-    app.add_route(
-        "/v1/decisions/{decision_id}/offers/{product}/schedule", get_schedule, methods=["GET"]
-    )
-    app.add_route("/healthz", healthz, methods=["GET"])
-    app.add_route("/readyz", readyz, methods=["GET"])
-    app.add_route("/openapi.json", schema, methods=["GET"])
-    app.add_exception_handler(Problem, _render)
-    app.add_exception_handler(HTTPException, _render)
-    app.add_exception_handler(LedgerError, _render)
-    app.add_exception_handler(Exception, _render)
+    for path, handler in (
+        (at, get_decision),
+        (f"{at}/notice", get_notice),
+        (f"{at}/offers/{{product}}/schedule", get_schedule),
+        ("/healthz", _healthz),
+        ("/readyz", _readyz(engine, ledger)),
+        ("/openapi.json", schema),
+    ):
+        app.add_route(path, handler, methods=["GET"])
+    for kind in (Problem, HTTPException, LedgerError, Exception):
+        app.add_exception_handler(kind, _render)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         direct = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
@@ -113,19 +115,33 @@ def create_app(engine: Engine, ledger: Ledger, max_body_bytes: int = 1_000_000) 
     return front
 
 
+async def _healthz(_: Request) -> Response:
+    return _json(b'{"status":"ok"}')
+
+
+def _readyz(engine: Engine, ledger: Ledger) -> Callable[[Request], Awaitable[Response]]:
+    async def readyz(_: Request) -> Response:
+        if not ledger.ready():
+            raise Problem("not-ready", 503, "The ledger cannot write.", headers=_RETRY)
+        return _json(_encode({"status": "ready", "versions": engine.versions}))
+
+    return readyz
+
+
 class _Decisions:
     """POST /v1/decisions as plain ASGI, for FastAPI's layers cost about as much as deciding.
 
     It stands in front of them, and among FastAPI's routes so that other methods get their 405.
     """
 
-    def __init__(self, engine: Engine, ledger: Ledger, max_body_bytes: int) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger, max_body_bytes: int, clocks: Clocks) -> None:
         self._engine, self._ledger, self._max_body_bytes = engine, ledger, max_body_bytes
+        self._clocks = clocks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI defines it."""
         try:
-            body = await _json_body(dict(scope["headers"]), receive, self._max_body_bytes)
+            body = await json_body(dict(scope["headers"]), receive, self._max_body_bytes)
             reply = await self._decided(body)
         except ClientDisconnect:
             return
@@ -139,10 +155,12 @@ class _Decisions:
 
     async def _decided(self, body: bytes) -> bytes:
         """Decide on a body and record it; the reply, once the record is durable."""
+        received = time.perf_counter_ns()
         try:
             asked = parse(body, _today())
         except Fault as fault:
-            raise _invalid(fault) from None
+            raise invalid(fault) from None
+        begun = time.perf_counter_ns()
         decision = decide(
             asked,
             self._engine,
@@ -150,8 +168,10 @@ class _Decisions:
             decided_at=datetime.now(UTC),
             tick=time.perf_counter_ns,
         )
+        decided = time.perf_counter_ns()
         stored = _encode(decision)
         receipt = await self._ledger.append(decision.decision_id, body, stored)
+        self._clocks.add(time.perf_counter_ns() - received, decided - begun)
         return with_record(stored, receipt)
 
 
@@ -214,7 +234,7 @@ def _choice(request: Request, name: str, choices: Sequence[str]) -> str | None:
     value = request.query_params.get(name)
     if value is None or value in choices:
         return value
-    raise _invalid(Fault(name, value[:80], f"one of {', '.join(choices)}"))
+    raise invalid(Fault(name, value[:80], f"one of {', '.join(choices)}"))
 
 
 def _today() -> date:
@@ -223,18 +243,6 @@ def _today() -> date:
 
 def _json(body: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
-
-
-def _invalid(fault: Fault) -> Problem:
-    value = fault.value
-    if isinstance(value, date):
-        value = value.isoformat()
-    return Problem(
-        "invalid-field",
-        422 if fault.field != "body" else 400,
-        f"{fault.field}: expected {fault.expected}.",
-        [FieldError(field=fault.field, value=value, expected=fault.expected)],
-    )
 
 
 def _wanted_yuan(request: Request) -> float | None:
@@ -249,39 +257,6 @@ def _wanted_yuan(request: Request) -> float | None:
     if not 1_000 <= wanted_yuan <= 1_000_000_000:
         raise Fault("amount_yuan", given[:80], "yuan between 1000 and 1000000000")
     return wanted_yuan
-
-
-async def _json_body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
-    """The body, refused when it is not JSON by name or is larger than allowed."""
-    content_type = headers.get(b"content-type", b"").decode("latin-1")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        expected = "application/json"
-        raise Problem(
-            "unsupported-media-type",
-            415,
-            f"content-type: expected {expected}.",
-            [FieldError(field="content-type", value=content_type[:80], expected=expected)],
-        )
-    length = headers.get(b"content-length", b"0")
-    declared, received, chunks = int(length) if length.isdigit() else 0, 0, []
-    more = True
-    while more and max(declared, received) <= most:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk = message.get("body", b"")
-        chunks.append(chunk)
-        received += len(chunk)
-        more = message.get("more_body", False)
-    if (size := max(declared, received)) > most:
-        expected = f"at most {most} bytes"
-        raise Problem(
-            "body-too-large",
-            413,
-            f"body: expected {expected}.",
-            [FieldError(field="body", value=f"{size} bytes or more", expected=expected)],
-        )
-    return b"".join(chunks)
 
 
 async def _render(_: Request, error: Exception) -> Response:

@@ -4,7 +4,6 @@ Each command imports what it needs when it runs, so that `serve` stays small: no
 pandas and no simulator in the served process.
 """
 
-import logging
 import sys
 import time
 from datetime import UTC, date, datetime
@@ -200,37 +199,17 @@ def serve(
     port: Annotated[int | None, typer.Option(help="port to listen on; 0 picks one")] = None,
     ledger: LedgerUrl = None,
     artifact: Artifact = None,
+    showcase: Annotated[Path | None, typer.Option(help="what the console shows besides")] = None,
 ) -> None:
-    """Start the server; without a scorecard it makes the demo's first."""
-    import uvicorn
+    """Start the server with its console; without a scorecard it makes the demo's first."""
+    from service import server
 
-    from service.app import create_app
-    from service.archive import Archive
-    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY
-    from service.ledger import open_ledger, versions_folder
-
-    settings = settings_of(host=host, port=port, ledger=ledger, artifact=artifact)
+    settings = settings_of(
+        host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase
+    )
     engine = load_engine(settings.artifact)
-    records = open_ledger(settings.ledger)
-    Archive(versions_folder(settings.ledger)).keep(
-        engine.versions,
-        settings.artifact,
-        settings.policy or DEFAULT_POLICY,
-        settings.catalogue or DEFAULT_CATALOGUE,
-    )
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     err.print(f"http://{settings.host}:{settings.port}  ledger {settings.ledger}")
-    server = create_app(engine, records, settings.max_body_bytes)
-    settle()
-    uvicorn.run(
-        server,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=10,
-    )
+    server.run(settings, engine)
 
 
 @app.command()
@@ -307,15 +286,44 @@ def bench(
 
 @app.command(hidden=True)
 def prepare() -> None:
-    """Make the demo's world and scorecard when there are none."""
+    """Make the demo's world, scorecard and showcase when there are none."""
+    from service import showcase as shown
     from service.tables import metrics_table
 
-    world, artifact = HOME / "world", Settings().artifact
-    if (artifact / "card.json").exists():
-        return
-    if not (world / "world.json").exists():
-        _generate(world, DEMO_FIRMS, DEMO_MONTHS, DEMO_SEED)
-    out.print(metrics_table(_train(world, artifact)))
+    world, settings = HOME / "world", Settings()
+    if not (settings.artifact / "card.json").exists():
+        if not (world / "world.json").exists():
+            _generate(world, DEMO_FIRMS, DEMO_MONTHS, DEMO_SEED)
+        out.print(metrics_table(_train(world, settings.artifact)))
+    engine = load_engine(None)
+    if shown.made_for(settings.showcase) != engine.versions.scorecard and world.is_dir():
+        showcase(world, settings.showcase)
+
+
+@app.command(hidden=True)
+def showcase(
+    world: World,
+    to: Annotated[Path, typer.Option("--out", help="folder to write the showcase into")],
+    artifact: Artifact = None,
+) -> None:
+    """Study a world and write what the console shows of it: stories, firms, figures."""
+    import msgspec
+
+    from service import showcase as shown
+    from service import study
+    from service.backtest import Parts
+    from synthetic_data.stories import STORIES
+    from synthetic_data.stories import application as posted
+
+    settings = settings_of(artifact=artifact)
+    parts = Parts(settings.artifact, settings.policy_file, settings.catalogue_file)
+    stories = [
+        msgspec.to_builtins(told) | {"request": posted(code)} for code, told in STORIES.items()
+    ]
+    with err.status("studying") as status:
+        seen = list(study.applications(world, parts.load()))
+        found = study.study(world, parts, seen, lambda step: status.update(f"studying: {step}"))
+    shown.write(to, stories, (one.request for one in seen), found)
 
 
 @app.command(hidden=True)

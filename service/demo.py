@@ -11,6 +11,8 @@ from rich.rule import Rule
 from service.process import running
 from service.tables import decision_table
 
+_JSON = {"content-type": "application/json"}
+
 
 @dataclass(frozen=True)
 class Told:
@@ -42,11 +44,19 @@ def run(
             c2_ms = (time.perf_counter() - begun) * 1e3
             reply.raise_for_status()
             out.print(decision_table(reply.json(), c2_ms))
+        found = client.get("/v1/firms")
+        firms = found.json() if found.is_success else []  # a server without a showcase has none
+        for firm in firms:
+            request = client.get(f"/v1/firms/{firm['uscc']}").raise_for_status().content
+            posted = client.post("/v1/decisions", content=request, headers=_JSON)
+            posted.raise_for_status()
+        out.print(f"and {len(firms)} firms of the simulated economy, some for the desk")
         if once:
             return
         out.print(
-            f"Serving at {server.url}/v1/decisions (schema: {server.url}/openapi.json). "
-            "Stop with Ctrl-C."
+            f"\nOpen {server.url}/ in a browser: choose a story, apply, open the decision.\n"
+            f"API: {server.url}/v1/decisions (schema: {server.url}/openapi.json). Ctrl-C stops it.",
+            soft_wrap=True,
         )
         try:
             server.process.wait()

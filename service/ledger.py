@@ -82,6 +82,12 @@ def versions_folder(url: str) -> Path:
     return path.with_name(f"{path.name}.versions")
 
 
+def ledger_beside(url: str, name: str) -> str:
+    """The URL of another ledger in a file beside a ledger's own."""
+    path = _path(url)
+    return f"sqlite:///{path.with_name(f'{path.name}.{name}')}"
+
+
 class Ledger:
     """Decision records in one hash chain; safe to use from any thread and event loop.
 

@@ -6,12 +6,21 @@ from typing import Any
 
 import msgspec
 
+from model.credit_file import SOURCES
 from service.application import Request
+from service.benchmark import State
+from service.chain import Verification
+from service.clocks import Reading
+from service.console.api import Queued, SignIn
 from service.decide import Decision
+from service.desk import Answer, Case, Dispute, Ruling, Signature
+from service.journal import Line, Totals
 from service.notice import FORMATS, LANGS, Notice
 from service.problem import MEDIA_TYPE, ProblemDocument
 from service.recourse import Recourse
+from service.replay import Replay
 from service.schedule import Plan
+from service.showcase import FirmLine
 
 EXAMPLES = Path(__file__).parent / "examples.json"
 """A posted request and the reply to it; kept true by a test."""
@@ -27,7 +36,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1 for the whole service."""
-    records = (Request, Decision, Place, Notice, ProblemDocument, Recourse, Plan)
+    records = (
+        Request, Decision, Place, Notice, ProblemDocument, Recourse, Plan, Line, Totals, Reading,
+        Replay, Verification, Case, Queued, Ruling, Signature, Dispute, Answer, SignIn, State,
+        FirmLine,
+    )  # fmt: skip
     _, components = msgspec.json.schema_components(
         records, ref_template="#/components/schemas/{name}"
     )
@@ -47,6 +60,7 @@ def document() -> dict[str, Any]:
         "required": True,
         "schema": {"type": "string"},
     }
+    others = _others(by_id, problem)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -61,7 +75,8 @@ def document() -> dict[str, Any]:
                     "summary": "Decide an application",
                     "requestBody": {"required": True, "content": _json("Request", examples)},
                     "responses": {"201": decided, **dict.fromkeys(_REFUSALS, problem)},
-                }
+                },
+                **others.pop("/v1/decisions"),
             },
             "/v1/decisions/{decision_id}": {
                 "get": {
@@ -76,6 +91,7 @@ def document() -> dict[str, Any]:
                 "get": _schedule(by_id, problem)
             },
             "/v1/decisions/{decision_id}/notice": {"get": _notice(by_id, problem)},
+            **others,
             "/healthz": {
                 "get": {"operationId": "healthz", "summary": "Alive", "responses": {"200": text}}
             },
@@ -126,6 +142,95 @@ def _notice(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
         ],
         "responses": {"200": told, **dict.fromkeys(("404", "422", "500", "503"), problem)},
     }
+
+
+_FIRM = {
+    "name": "code",
+    "in": "path",
+    "required": True,
+    "description": "A story, or the USCC of a firm of the world.",
+    "schema": {"type": "string"},
+}
+_OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]], ...] = (
+    ("get", "/v1/decisions", "find_decisions", "The latest decisions, found by firm, code or id",
+     None, "Line[]", ("422",)),
+    ("get", "/v1/decisions/{decision_id}/request", "get_request",
+     "The request a decision was made on, byte for byte", None, "Request", ("404",)),
+    ("post", "/v1/decisions/{decision_id}/replay", "replay",
+     "Decide again with the versions of that day and compare the bytes", None, "Replay", ("404",)),
+    ("post", "/v1/previews", "preview", "Decide without recording", "Request", "Decision",
+     ("400", "413", "415", "422")),
+    ("get", "/v1/verification", "verify", "Walk the hash chain of the whole ledger", None,
+     "Verification", ("503",)),
+    ("get", "/v1/totals", "get_totals", "What the ledger holds", None, "Totals", ()),
+    ("get", "/v1/clocks", "get_clocks", "How long the latest decisions took", None, "Reading", ()),
+    ("get", "/v1/benchmarks", "get_benchmark", "The benchmark running, or the latest", None,
+     "State", ()),
+    ("post", "/v1/benchmarks", "start_benchmark", "Start a short benchmark", None, "State",
+     ("403", "409")),
+    ("get", "/v1/scorecard", "get_scorecard", "The scorecard in force", None, None, ()),
+    ("get", "/v1/policy", "get_policy", "The policy in force and what the linter says", None, None,
+     ()),
+    ("get", "/v1/catalogue", "get_catalogue", "Institutions and products in force", None, None, ()),
+    ("get", "/v1/stories", "list_stories", "The stories of the showcase", None, None, ("404",)),
+    ("get", "/v1/firms", "find_firms", "Firms of the showcase's world", None, "FirmLine[]",
+     ("404",)),
+    ("get", "/v1/firms/{code}", "get_firm", "A story or a firm as it would be posted", None,
+     "Request", ("404",)),
+    ("get", "/v1/firms/{code}/sources/{source}", "get_section", "What one source says of it", None,
+     None, ("404", "422")),
+    ("get", "/v1/study", "get_study", "What each source is worth, measured", None, None, ("404",)),
+    ("post", "/v1/desk/session", "sign_in", "An officer signs in or out", "SignIn", None,
+     ("403", "422")),
+    ("get", "/v1/desk/cases", "list_cases", "What waits at the desk", None, "Queued[]", ()),
+    ("get", "/v1/desk/decisions/{decision_id}", "get_case", "Where a decision stands", None, "Case",
+     ("404",)),
+    ("post", "/v1/desk/decisions/{decision_id}/rulings", "rule", "The first pair of eyes", "Ruling",
+     "Case", ("403", "404", "409", "422")),
+    ("post", "/v1/desk/decisions/{decision_id}/signatures", "sign", "The second pair of eyes",
+     "Signature", "Case", ("403", "404", "409", "422")),
+    ("post", "/v1/desk/decisions/{decision_id}/disputes", "dispute", "Note a dispute", "Dispute",
+     "Case", ("403", "404", "409", "422")),
+    ("post", "/v1/desk/decisions/{decision_id}/answers", "answer_dispute", "Answer a dispute",
+     "Answer", "Case", ("403", "404", "409", "422")),
+)  # fmt: skip
+"""Method, path, operation, summary, what is posted, what is answered, which refusals."""
+
+
+def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
+    """What the console uses beside decisions."""
+    source = {**by_id, "name": "source", "schema": {"type": "string", "enum": [*SOURCES]}}
+    known = {"decision_id": by_id, "code": _FIRM, "source": source}
+    paths: dict[str, Any] = {}
+    for method, path, name, summary, posted, told, refusals in _OTHERS:
+        schema: dict[str, Any] = {"type": "object"}
+        if told is not None:
+            one = _ref(told.removesuffix("[]"))
+            schema = {"type": "array", "items": one} if told.endswith("[]") else one
+        reply = {"description": "OK", "content": {"application/json": {"schema": schema}}}
+        status = "202" if name == "start_benchmark" else "200"
+        operation: dict[str, Any] = {
+            "operationId": name,
+            "summary": summary,
+            "parameters": [about for part, about in known.items() if f"{{{part}}}" in path],
+            "responses": {status: reply, **dict.fromkeys(refusals, problem)},
+        }
+        if posted is not None:
+            operation["requestBody"] = {"required": True, "content": _json(posted, {})}
+        paths.setdefault(path, {})[method] = operation
+    paths["/v1/decisions"]["get"]["parameters"] = [
+        _query("verdict", ("approve", "refer", "decline"), "Only these."), _ASKED
+    ]  # fmt: skip
+    paths["/v1/firms"]["get"]["parameters"] = [_ASKED]
+    return paths
+
+
+_ASKED = {
+    "name": "q",
+    "in": "query",
+    "description": "Part of a name, a code or an id.",
+    "schema": {"type": "string"},
+}
 
 
 def _query(name: str, choices: tuple[str, ...], description: str) -> dict[str, Any]:

@@ -25,16 +25,12 @@ def load_engine(artifact: Path | None) -> "Engine":
     """The engine of an artefact; the demo's is made, in a process of its own, when missing."""
     import subprocess
 
-    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY, Engine
+    from service.decide import Engine
 
     settings = settings_of(artifact=artifact)
     if settings.artifact == Settings().artifact and not (settings.artifact / "card.json").exists():
         subprocess.run([sys.executable, "-m", "service.cli", "prepare"], check=True)
-    return Engine.load(
-        settings.artifact,
-        settings.policy or DEFAULT_POLICY,
-        settings.catalogue or DEFAULT_CATALOGUE,
-    )
+    return Engine.load(settings.artifact, settings.policy_file, settings.catalogue_file)
 
 
 def settings_of(**given: Any) -> Settings:

@@ -30,6 +30,22 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(
         default=None, description="product catalogue; the packaged one when not given"
     )
+    showcase: Path = Field(
+        default=HOME / "showcase", description="folder of what the console shows besides the ledger"
+    )
+    officers: list[str] = Field(
+        default=["Lin 林", "Zhao 赵", "Chen 陈"], description="who may sign in at the desk"
+    )
     max_body_bytes: int = Field(
         default=1_000_000, ge=1_000, description="largest request body accepted"
     )
+
+    @property
+    def policy_file(self) -> Path:
+        """The policy in force."""
+        return self.policy or Path(__file__).parent / "policy.toml"
+
+    @property
+    def catalogue_file(self) -> Path:
+        """The product catalogue in force."""
+        return self.catalogue or Path(__file__).parent / "catalogue.toml"

@@ -1,5 +1,6 @@
 """What tests share: one small world, the scorecard trained on it, the stories, an engine."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -89,9 +90,29 @@ def server(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield started
 
 
+@pytest.fixture(scope="session")
+def showcase(world: Path, artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A showcase of the small world."""
+    folder = tmp_path_factory.mktemp("showcase")
+    command = [sys.executable, "-m", "service.cli", "showcase", "--world", str(world),
+               "--artifact", str(artifact), "--out", str(folder)]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def serve_showcase(
+    artifact: Path, showcase: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int], list[str]]:
+    """The command that serves the small world's showcase with a ledger of its own."""
+    ledger = f"sqlite:///{tmp_path_factory.mktemp('console') / 'ledger.db'}"
+    serve = serve_command(artifact, ledger)
+    return lambda port: [*serve(port), "--showcase", str(showcase)]
+
+
 def serve_command(artifact: Path, ledger: str) -> Callable[[int], list[str]]:
     """The command that serves an artefact on a port."""
     return lambda port: [
         sys.executable, "-m", "service.cli", "serve", "--port", str(port),
-        "--artifact", str(artifact), "--ledger", ledger,
+        "--artifact", str(artifact), "--ledger", ledger, "--showcase", str(artifact / "none"),
     ]  # fmt: skip

@@ -1,0 +1,325 @@
+"""What the console reads and posts beside /v1/decisions: JSON, for anyone else too."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from model.credit_file import SOURCES, Fault
+from service.application import parse
+from service.archive import Archive
+from service.benchmark import Benchmark
+from service.body import invalid, json_body, read
+from service.chain import Record
+from service.clocks import Clocks
+from service.console.session import Session, Sessions
+from service.decide import Decision, Engine, decide
+from service.desk import Answer, Case, Desk, Dispute, Ruling, Signature
+from service.journal import Journal, Line
+from service.ledger import Ledger, verify
+from service.linter import lint
+from service.problem import Problem
+from service.replay import replay, versions_of
+from service.settings import Settings
+from service.showcase import Showcase
+
+Handler = Callable[[Request], Awaitable[Response]]
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Decision).decode
+_VERDICTS = ("approve", "refer", "decline")
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """What the console is made of, made once at start."""
+
+    settings: Settings
+    engine: Engine
+    ledger: Ledger
+    archive: Archive
+    journal: Journal
+    desk: Desk
+    clocks: Clocks
+    sessions: Sessions
+    benchmark: Benchmark
+    showcase: Showcase | None
+    about: bytes
+    today: Callable[[], Any]
+
+
+class Queued(Struct, frozen=True, kw_only=True):
+    """A decision in the desk's list, with where its case stands."""
+
+    line: Line
+    case: Case
+
+
+class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who signs in; null signs out."""
+
+    officer: str | None
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """A record as JSON."""
+    return Response(_encode(value), status, media_type="application/json")
+
+
+def routes(parts: Parts) -> list[Route]:
+    """Every route of the API beside decisions."""
+    groups = (_decisions(parts), _desk(parts), _showcase(parts), _running(parts))
+    return [
+        Route(path, handler, methods=[method])
+        for group in groups
+        for method, path, handler in group
+    ]
+
+
+_Routes = Sequence[tuple[str, str, Handler]]
+
+
+def _decisions(parts: Parts) -> _Routes:
+    """Finding, trying and checking decisions."""
+
+    async def find(request: Request) -> Response:
+        verdict = request.query_params.get("verdict") or None
+        if verdict is not None and verdict not in _VERDICTS:
+            raise invalid(Fault("verdict", verdict[:20], f"one of {', '.join(_VERDICTS)}"))
+        asked = request.query_params.get("q", "")[:80]
+        return answer(await run_in_threadpool(parts.journal.find, asked, verdict))
+
+    async def asked(request: Request) -> Response:
+        return Response(_record(parts, request).request, media_type="application/json")
+
+    async def again(request: Request) -> Response:
+        return answer(await run_in_threadpool(_replayed, parts, _record(parts, request)))
+
+    async def preview(request: Request) -> Response:
+        most = parts.settings.max_body_bytes
+        body = await json_body(dict(request.scope["headers"]), request.receive, most)
+        return answer(_previewed(parts, body))
+
+    async def verification(_: Request) -> Response:
+        return answer(await run_in_threadpool(verify, parts.settings.ledger))
+
+    async def totals(_: Request) -> Response:
+        return answer(await run_in_threadpool(parts.journal.totals))
+
+    return (
+        ("GET", "/v1/decisions", find),
+        ("GET", "/v1/decisions/{decision_id}/request", asked),
+        ("POST", "/v1/decisions/{decision_id}/replay", again),
+        ("POST", "/v1/previews", preview),
+        ("GET", "/v1/verification", verification),
+        ("GET", "/v1/totals", totals),
+    )
+
+
+def _desk(parts: Parts) -> _Routes:
+    """What officers do; every post bears its session's token."""
+    desk, sessions = parts.desk, parts.sessions
+
+    async def sign_in(request: Request) -> Response:
+        session = sessions.checked(request)
+        wanted = (await read(request, SignIn)).officer
+        if wanted is not None and wanted not in sessions.officers:
+            known = f"one of {', '.join(sessions.officers)}, or null"
+            raise invalid(Fault("officer", wanted[:40], known))
+        response = answer({"officer": wanted})
+        sessions.keep(request, response, Session(session.token, wanted))
+        return response
+
+    async def queue(_: Request) -> Response:
+        return answer(await run_in_threadpool(_queue, parts))
+
+    async def case(request: Request) -> Response:
+        return answer(desk.case(_record(parts, request).decision_id))
+
+    async def rule(request: Request) -> Response:
+        officer, ruling = sessions.officer(request), await read(request, Ruling)
+        decision = _decode(_record(parts, request).decision)
+        if decision.verdict != "refer":
+            said = f"The decision is {decision.verdict}; expected one referred to a person."
+            raise Problem("not-referred", 409, said)
+        return answer(
+            await run_in_threadpool(
+                desk.rule, decision.decision_id, officer, ruling, decision.limit_yuan
+            )
+        )
+
+    def step(kind: type[Any], done: Callable[[str, str, Any], Case]) -> Handler:
+        async def handle(request: Request) -> Response:
+            officer, posted = sessions.officer(request), await read(request, kind)
+            found = _record(parts, request).decision_id
+            return answer(await run_in_threadpool(done, found, officer, posted))
+
+        return handle
+
+    at = "/v1/desk/decisions/{decision_id}"
+    return (
+        ("POST", "/v1/desk/session", sign_in),
+        ("GET", "/v1/desk/cases", queue),
+        ("GET", at, case),
+        ("POST", f"{at}/rulings", rule),
+        ("POST", f"{at}/signatures", step(Signature, desk.sign)),
+        ("POST", f"{at}/disputes", step(Dispute, desk.dispute)),
+        ("POST", f"{at}/answers", step(Answer, desk.answer)),
+    )
+
+
+def _showcase(parts: Parts) -> _Routes:
+    """Stories, firms and the study; 404 for a server without a showcase."""
+
+    def shown() -> Showcase:
+        if parts.showcase is None:
+            said = "This server has no showcase; `yidaitong demo` makes one and serves it."
+            raise Problem("no-showcase", 404, said)
+        return parts.showcase
+
+    def posted(request: Request) -> bytes:
+        code = str(request.path_params["code"])
+        story = shown().stories.get(code)
+        found = _encode(story.request) if story else shown().request(code)
+        if found is None:
+            raise Problem("not-found", 404, f"No story and no firm of the world is {code[:40]!r}.")
+        return found
+
+    async def stories(_: Request) -> Response:
+        return answer(
+            [
+                {
+                    "code": one.code, "title_zh": one.title_zh, "title_en": one.title_en,
+                    "shows_zh": one.shows_zh, "shows_en": one.shows_en,
+                    "application": one.request.application,
+                }
+                for one in shown().stories.values()
+            ]
+        )  # fmt: skip
+
+    async def firms(request: Request) -> Response:
+        asked = request.query_params.get("q", "")[:40]
+        return answer(await run_in_threadpool(shown().firms, asked))
+
+    async def firm(request: Request) -> Response:
+        return Response(await run_in_threadpool(posted, request), media_type="application/json")
+
+    async def section(request: Request) -> Response:
+        source = str(request.path_params["source"])
+        if source not in SOURCES:
+            raise invalid(Fault("source", source[:40], f"one of {', '.join(SOURCES)}"))
+        file = msgspec.json.decode(await run_in_threadpool(posted, request))["credit_file"]
+        return answer(file.get(source))
+
+    async def study(_: Request) -> Response:
+        return Response(shown().study, media_type="application/json")
+
+    return (
+        ("GET", "/v1/stories", stories),
+        ("GET", "/v1/firms", firms),
+        ("GET", "/v1/firms/{code}", firm),
+        ("GET", "/v1/firms/{code}/sources/{source}", section),
+        ("GET", "/v1/study", study),
+    )
+
+
+def _running(parts: Parts) -> _Routes:
+    """The clocks, the benchmark, and what this server decides with."""
+    engine, settings = parts.engine, parts.settings
+
+    async def clocks(_: Request) -> Response:
+        return answer(await run_in_threadpool(parts.clocks.read))
+
+    async def measured(_: Request) -> Response:
+        return answer(parts.benchmark.state())
+
+    async def measure(request: Request) -> Response:
+        parts.sessions.checked(request)
+        parts.benchmark.start()
+        return answer(parts.benchmark.state(), 202)
+
+    async def scorecard(_: Request) -> Response:
+        return answer({"scorecard": engine.scorer.card, "card": Raw(parts.about)})
+
+    async def policy(_: Request) -> Response:
+        findings = await run_in_threadpool(lint, settings.policy_file, parts.today())
+        return answer(
+            {
+                "version": engine.versions.policy,
+                "findings": [str(one) for one in findings],
+                "rules": [_rule(rule) for rule in engine.policy.rules.values()],
+                "text": settings.policy_file.read_text("utf-8"),
+            }
+        )
+
+    async def catalogue(_: Request) -> Response:
+        kept = engine.catalogue
+        return answer(
+            {
+                "version": kept.version,
+                "institutions": list(kept.institutions.values()),
+                "products": kept.products,
+            }
+        )
+
+    return (
+        ("GET", "/v1/clocks", clocks),
+        ("GET", "/v1/benchmarks", measured),
+        ("POST", "/v1/benchmarks", measure),
+        ("GET", "/v1/scorecard", scorecard),
+        ("GET", "/v1/policy", policy),
+        ("GET", "/v1/catalogue", catalogue),
+    )
+
+
+def _record(parts: Parts, request: Request) -> Record:
+    decision_id = str(request.path_params["decision_id"])
+    record = parts.ledger.get(decision_id)
+    if record is None:
+        said = f"No decision {decision_id[:64]!r} is in the ledger."
+        raise Problem("decision-not-found", 404, said)
+    return record
+
+
+def _replayed(parts: Parts, record: Record) -> object:
+    return replay(record, parts.archive.engine(versions_of(record)) or parts.engine)
+
+
+def _previewed(parts: Parts, body: bytes) -> Decision:
+    """A real decision that is not recorded."""
+    import time
+
+    try:
+        asked = parse(body, parts.today())
+    except Fault as fault:
+        raise invalid(fault) from None
+    return decide(
+        asked,
+        parts.engine,
+        decision_id=f"preview-{secrets.token_hex(8)}",
+        decided_at=datetime.now(UTC),
+        tick=time.perf_counter_ns,
+    )
+
+
+def _queue(parts: Parts) -> list[Queued]:
+    """Referred decisions not yet signed, and any with an open dispute; oldest first."""
+    cases = {case.decision_id: case for case in parts.desk.cases()}
+
+    def waits(line: Line) -> bool:
+        case = cases.get(line.decision_id)
+        if case is not None and case.disputed:
+            return True
+        return line.verdict == "refer" and (case is None or case.status != "signed")
+
+    lines = parts.journal.find(most=200, chosen=waits)
+    return [Queued(line=line, case=parts.desk.case(line.decision_id)) for line in reversed(lines)]
+
+
+def _rule(rule: Any) -> dict[str, object]:
+    return {name: getattr(rule, name) for name in rule.__struct_fields__}

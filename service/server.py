@@ -1,0 +1,74 @@
+"""The server: engine, ledger, desk and console put together from the settings, and run."""
+
+import logging
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from model.artifact import CARD
+from service.app import create_app
+from service.archive import Archive
+from service.benchmark import Benchmark
+from service.clocks import Clocks
+from service.console.api import Parts
+from service.console.session import Sessions
+from service.decide import Engine
+from service.desk import Desk
+from service.journal import Journal
+from service.ledger import open_ledger, versions_folder
+from service.options import settle
+from service.settings import Settings
+from service.showcase import read
+
+_CHINA = timezone(timedelta(hours=8))
+
+
+def make(settings: Settings, engine: Engine) -> ASGIApp:
+    """The application of some settings; raises the errors of its parts."""
+    ledger = open_ledger(settings.ledger)
+    archive = Archive(versions_folder(settings.ledger))
+    archive.keep(engine.versions, settings.artifact, settings.policy_file, settings.catalogue_file)
+    catalogue = engine.catalogue
+    return create_app(
+        Parts(
+            settings=settings,
+            engine=engine,
+            ledger=ledger,
+            archive=archive,
+            journal=Journal(ledger, len(catalogue.institutions), len(catalogue.products)),
+            desk=Desk.beside(settings.ledger),
+            clocks=Clocks(),
+            sessions=Sessions(settings.officers),
+            benchmark=Benchmark(lambda out: _benchmark(settings.artifact, out)),
+            showcase=read(settings.showcase),
+            about=(settings.artifact / CARD).read_bytes(),
+            today=lambda: datetime.now(UTC).astimezone(_CHINA).date(),
+        )
+    )
+
+
+def run(settings: Settings, engine: Engine) -> None:
+    """Serve until told to stop; what was accepted is finished."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    app = make(settings, engine)
+    settle()
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _benchmark(artifact: Path, out: Path) -> list[str]:
+    """A short benchmark of a server like this one, with a ledger of its own."""
+    return [
+        sys.executable, "-m", "service.cli", "bench", "--seconds", "0.5",
+        "--artifact", str(artifact), "--json", str(out),
+    ]  # fmt: skip

@@ -1,0 +1,277 @@
+"""The console in a real browser, against a real server with a real ledger."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from service.process import Server, running
+from tests.browser import Heard, chromium, context
+
+pytestmark = pytest.mark.slow
+BOTH = [(lang, theme) for lang in ("zh", "en") for theme in ("light", "dark")]
+OF_A_DECISION = ("decision", "portrait", "what-if")
+PLAIN = ("", "concept", "speed", "desk", "models")
+
+
+@pytest.fixture(scope="module")
+def server(serve_showcase: Any) -> Iterator[Server]:
+    with running(serve_showcase) as started:
+        with httpx.Client(base_url=started.url) as client:
+            for code in ("mask-maker-judgment", "mask-maker"):
+                request = client.get(f"/v1/firms/{code}").content
+                posted(client, request)
+        yield started
+
+
+def posted(client: httpx.Client, request: bytes) -> Any:
+    reply = client.post(
+        "/v1/decisions", content=request, headers={"content-type": "application/json"}
+    )
+    return reply.raise_for_status().json()
+
+
+def referred(client: httpx.Client) -> bytes:
+    """A firm of the world that the engine refers to a person, with something to lend."""
+    for place in ("北京", "河北", "江苏", "浙江", "山东", "广东", "四川"):
+        for firm in client.get("/v1/firms", params={"q": place}).json():
+            request = client.get(f"/v1/firms/{firm['uscc']}").content
+            json_type = {"content-type": "application/json"}
+            tried = client.post("/v1/previews", content=request, headers=json_type).json()
+            if tried["verdict"] == "refer" and tried["limit_yuan"] >= 1_000:
+                return request
+    raise AssertionError("no firm of the world is referred")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Any, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
+    lang_theme = getattr(request, "param", ("en", "light"))
+    with context(browser, lang_theme[1]) as window:
+        made = window.new_page()
+        made.set_default_timeout(20_000)
+        heard = Heard(made, server.url.removeprefix("http://"))
+        made.heard = heard  # type: ignore[attr-defined]
+        yield made
+        assert heard.wrong == []
+
+
+def forgive(page: Page, status: int) -> None:
+    page.heard.forgive(status)  # type: ignore[attr-defined]
+
+
+def drawn(page: Page, *charts: str) -> None:
+    for chart in charts:
+        expect(page.locator(f"{chart}[data-drawn] .main-svg").first).to_be_visible()
+
+
+CHARTS = {
+    "decision": ("#scale", "#waterfall"), "portrait": ("#months", "#radar", "#network"),
+    "what-if": ("#waterfall",), "concept": ("#ladder", "#frontier"),
+    "speed": ("#c3-bars", "#c2-bars", "#per-second"),
+    "models": ("#shape", "#calibration", "#psi", "#vintages"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lang", "theme"), BOTH)
+def test_every_page_is_whole_quick_and_accessible(
+    browser: Any, server: Server, lang: str, theme: str
+) -> None:
+    with context(browser, theme) as window:
+        page = window.new_page()
+        heard = Heard(page, server.url.removeprefix("http://"))
+        for path in (*PLAIN, *OF_A_DECISION):
+            page.goto(f"{server.url}/{lang}/{path}")
+            drawn(page, *CHARTS.get(path, ()))
+            expect(page.locator("nav [aria-current=page]")).to_have_count(1)
+            assert page.evaluate("document.documentElement.lang").startswith(lang)
+            paint = page.evaluate(
+                "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            )
+            assert paint < 1_000
+            weight = page.evaluate(
+                "performance.getEntriesByType('resource').concat(performance.getEntriesByType("
+                "'navigation')).filter(r => /assets|[/](zh|en)[/]/.test(r.name)"
+                " && !r.name.includes('plotly')).reduce((sum, r) => sum + r.decodedBodySize, 0)"
+            )
+            assert 0 < weight < 150_000
+            found = Axe().run(page).response["violations"]
+            serious = [
+                (path, one["id"], [node["html"][:120] for node in one["nodes"]][:3])
+                for one in found
+                if one["impact"] in ("serious", "critical")
+            ]
+            assert serious == []
+        assert heard.wrong == []
+
+
+@pytest.mark.parametrize("page", BOTH, indirect=True, ids=["-".join(one) for one in BOTH])
+def test_from_the_form_to_the_decision_in_three_clicks(
+    page: Page, server: Server, request: pytest.FixtureRequest
+) -> None:
+    lang = request.node.callspec.params["page"][0]
+    page.goto(f"{server.url}/{lang}/")
+    page.locator("[data-code=mask-maker]").click()
+    expect(page.locator("#amount")).to_have_value("20000000")
+    page.locator("#send").click()
+    expect(page.locator("#verdict.approve")).to_be_visible()
+    assert page.locator(".consent.lit").count() == 8
+    page.locator("#open").click()
+    expect(page.locator(".verdict-box.approve")).to_be_visible()
+    drawn(page, "#scale", "#waterfall")
+    decision_id = page.url.rsplit("/", 1)[1]
+    told = httpx.get(f"{server.url}/v1/decisions/{decision_id}").json()
+    assert 0 < told["limit_yuan"] <= 20_000_000
+    assert page.locator("#main").get_by_text(told["record"]["hash"]).is_visible()
+    for reason in told["reasons"]:
+        assert page.get_by_text(reason[f"text_{lang}"]).first.is_visible()
+    page.locator("#replay").click()
+    expect(page.locator("#checked .ok")).to_be_visible()
+    page.locator("#verify").click()
+    expect(page.locator("#checked code")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", BOTH, indirect=True, ids=["-".join(one) for one in BOTH])
+def test_what_if_moves_as_it_is_dragged_and_plays_the_way_to_yes(
+    page: Page, server: Server, request: pytest.FixtureRequest
+) -> None:
+    lang = request.node.callspec.params["page"][0]
+    with httpx.Client(base_url=server.url) as client:
+        young = json.loads(client.get("/v1/firms/young-shop").content)
+        young["credit_file"]["tax"]["arrears_yuan"] = 9_000.0
+        decision = posted(client, json.dumps(young).encode())
+    before = httpx.get(f"{server.url}/v1/totals").json()["decisions"]
+    page.goto(f"{server.url}/{lang}/what-if/{decision['decision_id']}")
+    expect(page.locator(f"#verdict.{decision['verdict']}")).to_be_visible()
+    drawn(page, "#waterfall")
+    limit = page.locator("#limit").inner_text()
+    page.locator("#slide-0").focus()
+    for _ in range(5):
+        page.keyboard.press("PageDown")
+    expect(page.locator("#slide-0")).not_to_have_value(str(decision["application"]["amount_yuan"]))
+    assert limit or decision["verdict"] == "decline"
+    page.locator("#reset").click()
+    page.locator("#way").click()
+    first = page.locator("#ways li button").first
+    first.click()
+    expect(page.locator("#verdict.approve")).to_be_visible()
+    page.locator("#switches input[value=tax]").uncheck()
+    expect(page.locator("#verdict.approve")).to_have_count(1)
+    capped = page.locator("#limit").inner_text()
+    page.locator("#switches input[value=registry]").uncheck()
+    expect(page.locator("#verdict.refer")).to_be_visible()
+    assert capped
+    assert httpx.get(f"{server.url}/v1/totals").json()["decisions"] == before
+
+
+@pytest.mark.parametrize("page", BOTH, indirect=True, ids=["-".join(one) for one in BOTH])
+def test_two_officers_approve_what_the_engine_referred(
+    page: Page, server: Server, request: pytest.FixtureRequest
+) -> None:
+    lang = request.node.callspec.params["page"][0]
+    with httpx.Client(base_url=server.url) as client:
+        decision = posted(client, referred(client))
+    page.goto(f"{server.url}/{lang}/desk")
+    page.locator(f"#queue [data-id='{decision['decision_id']}']").click()
+    page.locator("#said").fill("The registry was seen on paper.")
+    page.locator("button[value=decline]").click()
+    expect(page.locator("#toast.on")).to_be_visible()  # nobody is signed in
+    forgive(page, 403)
+    officers = page.locator("#officer option")
+    page.locator("#officer").select_option(index=1)
+    expect(page.locator("#toast")).to_contain_text(officers.nth(1).inner_text())
+    page.locator("button[value=approve]").click()
+    expect(page.locator(".events li")).to_have_count(1)
+    page.locator("#said").fill("I agree with myself entirely.")
+    page.locator("button[value=yes]").click()
+    expect(page.locator("#toast")).to_contain_text("expected another officer")
+    forgive(page, 409)
+    page.locator("#officer").select_option(index=2)
+    expect(page.locator("#toast")).to_contain_text(officers.nth(2).inner_text())
+    page.locator("button[value=yes]").click()
+    expect(page.locator(".events li")).to_have_count(2)
+    case = httpx.get(f"{server.url}/v1/desk/decisions/{decision['decision_id']}").json()
+    assert (case["status"], case["verdict"]) == ("signed", "approve")
+    page.locator("#case-body details summary").click()
+    page.locator("#objection").fill("The electricity bill is another firm's.")
+    page.locator("#disputed").select_option("electricity")
+    page.locator("#case-body details button").click()
+    expect(page.locator(".events li")).to_have_count(3)
+    page.locator("#replay").click()
+    expect(page.locator("#case-body .ok")).to_be_visible()
+    page.locator("#find").fill(decision["decision_id"])
+    expect(page.locator("#found tbody tr")).to_have_count(1)
+    page.locator("#verify").click()
+    expect(page.locator("#verified .ok")).to_be_visible()
+
+
+def test_a_pasted_firm_with_a_hostile_name_is_text(page: Page, server: Server) -> None:
+    name = "<img src=x onerror=alert(1)>{{7*7}}</script>"
+    with httpx.Client(base_url=server.url) as client:
+        young = json.loads(client.get("/v1/firms/young-shop").content)
+        young["credit_file"]["registry"]["name"] = name
+        page.goto(f"{server.url}/en/")
+        page.locator("#any-json summary").click()
+        page.locator("#json").fill(json.dumps(young))
+        page.locator("#use-json").click()
+        expect(page.locator("#chosen")).to_have_text(name)
+        page.locator("#send").click()
+        expect(page.locator("#verdict.approve")).to_be_visible()
+    page.locator("#open").click()
+    for path in ("decision", "portrait", "what-if"):
+        page.goto(f"{server.url}/en/{path}")
+        expect(page.locator("bdi").first).to_have_text(name)
+        assert page.locator("img[src=x]").count() == 0
+    page.goto(f"{server.url}/en/desk")
+    expect(page.locator("#found")).to_contain_text(name)
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_any_firm_of_the_world_can_be_chosen(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/zh/")
+    page.locator("#any-firm summary").click()
+    first = page.locator("#firms .firm").first
+    first.click()
+    expect(page.locator("#chosen")).not_to_be_empty()
+    page.locator("#send").click()
+    expect(page.locator("#open")).to_be_visible()
+
+
+def test_the_cut_off_can_be_dragged(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/en/concept")
+    drawn(page, "#ladder", "#frontier")
+    was = page.locator("#at-cut").inner_text()
+    page.locator("#cut").focus()
+    page.keyboard.press("End")
+    expect(page.locator("#at-cut")).not_to_have_text(was)
+    expect(page.locator("#at-cut")).to_contain_text("100.0 %")
+
+
+def test_language_and_theme_are_kept(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/en/concept")
+    page.locator(".only-light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.locator("[hreflang=zh]").click()
+    expect(page).to_have_url(f"{server.url}/zh/concept")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    kept = {one["name"]: one for one in page.context.cookies()}
+    assert all(one["httpOnly"] and one["sameSite"] == "Strict" for one in kept.values())
+    assert set(kept) == {"theme", "yidaitong"}
+
+
+def test_the_pages_fit_a_phone(browser: Any, server: Server) -> None:
+    with context(browser, "light", 390) as window:
+        page = window.new_page()
+        for path in (*PLAIN, *OF_A_DECISION):
+            page.goto(f"{server.url}/zh/{path}")
+            drawn(page, *CHARTS.get(path, ()))
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
