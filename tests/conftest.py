@@ -1,6 +1,5 @@
 """What tests share: one small world, the scorecard trained on it, the stories, an engine."""
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -13,6 +12,7 @@ import pytest
 from model.artifact import Card
 from model.credit_file import CreditFile
 from model.training import train
+from service import cli
 from service.application import Request, parse
 from service.decide import Decision, Engine, decide
 from service.process import Server, running
@@ -94,9 +94,7 @@ def server(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def showcase(world: Path, artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A showcase of the small world."""
     folder = tmp_path_factory.mktemp("showcase")
-    command = [sys.executable, "-m", "service.cli", "showcase", "--world", str(world),
-               "--artifact", str(artifact), "--out", str(folder)]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True)
+    cli.showcase(world, folder, artifact)
     return folder
 
 

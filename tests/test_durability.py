@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,8 @@ from service.ledger import open_ledger, verify
 from service.process import running
 from tests.conftest import serve_command
 
-KILLS = 20
+LEDGERS, LIVES = 2, 10
+"""Two ledgers at a time, each killed ten times."""
 CLIENTS = 4
 
 
@@ -29,18 +31,15 @@ def load(url: str, body: bytes, acknowledged: list[str]) -> None:
             acknowledged.append(reply.json()["decision_id"])
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-def test_twenty_kills_lose_no_acknowledged_decision(
-    artifact: Path, stories: dict[str, bytes], tmp_path: Path
-) -> None:
-    ledger = f"sqlite:///{tmp_path / 'ledger.db'}"
+def killed_again_and_again(folder: Path, artifact: Path, body: bytes) -> None:
+    """One ledger that outlives its servers; every acknowledged decision must be in it."""
+    ledger = f"sqlite:///{folder / 'ledger.db'}"
     acknowledged: list[str] = []
-    for life in range(KILLS):
+    for life in range(LIVES):
         with running(serve_command(artifact, ledger)) as server:
             clients = [
-                threading.Thread(target=load, args=(server.url, stories["young-shop"], lane))
-                for lane in [acknowledged] * CLIENTS
+                threading.Thread(target=load, args=(server.url, body, acknowledged))
+                for _ in range(CLIENTS)
             ]
             for client in clients:
                 client.start()
@@ -54,5 +53,19 @@ def test_twenty_kills_lose_no_acknowledged_decision(
     assert found.ok, found.what
     with open_ledger(ledger, read_only=True) as records:
         kept = {record.decision_id for record in records.records()}
-    assert len(acknowledged) >= KILLS * 20
+    assert len(acknowledged) >= LIVES * 20
     assert set(acknowledged) <= kept
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_twenty_kills_lose_no_acknowledged_decision(
+    artifact: Path, stories: dict[str, bytes], tmp_path: Path
+) -> None:
+    folders = [tmp_path / str(number) for number in range(LEDGERS)]
+    with ThreadPoolExecutor(LEDGERS) as pool:
+        for done in [
+            pool.submit(killed_again_and_again, folder, artifact, stories["young-shop"])
+            for folder in folders
+        ]:
+            done.result()

@@ -18,7 +18,7 @@ from service.application import Request
 from service.bench import time_calls
 from service.decide import Decision
 
-ROUNDS = 3
+ROUNDS = 2
 AT_LEAST = 30.0
 """A floor that holds under load; about 60 is measured on a quiet machine."""
 

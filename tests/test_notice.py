@@ -1,8 +1,6 @@
 """The applicant's notice: what it tells, in which words, as JSON, as a page and over HTTP."""
 
 import string
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
@@ -381,11 +379,3 @@ def test_the_document_describes_the_notice(client: httpx.Client, path: str) -> N
     assert set(client.get(path).json()) == set(described["properties"])
     operation = document["paths"]["/v1/decisions/{decision_id}/notice"]["get"]
     assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/html"}
-
-
-def test_jinja_is_loaded_only_when_a_page_is_asked_for() -> None:
-    code = "import sys, service.app, service.cli; print('jinja2' in sys.modules)"
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert found.stdout.strip() == "False"

@@ -24,6 +24,7 @@ function library() {
   return loading;
 }
 
+export const narrow = () => innerWidth < 700;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 export const colors = () => ({
   ink: css("ink"), soft: css("soft"), line: css("line"), accent: css("accent"), gold: css("gold"),
@@ -39,9 +40,9 @@ export async function draw(where, traces, layout = {}) {
   const axis = { gridcolor: c.line, zerolinecolor: c.line, linecolor: c.line, automargin: true, fixedrange: true };
   const full = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", colorway: palette(),
-    font: { family: getComputedStyle(document.body).fontFamily, color: c.ink, size: 13 },
+    font: { family: getComputedStyle(document.body).fontFamily, color: c.ink, size: narrow() ? 11 : 13 },
     margin: { l: 12, r: 14, t: 12, b: 12 }, showlegend: false, hoverlabel: { font: { family: "inherit" } },
-    legend: { orientation: "h", y: -0.18 }, dragmode: false, separators: ".,", ...layout,
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, dragmode: false, separators: ".,", ...layout,
   };
   for (const name of ["xaxis", "yaxis", "xaxis2", "yaxis2"]) {
     if (name.length === 5 || layout[name]) full[name] = { ...axis, ...layout[name] };
@@ -51,8 +52,8 @@ export async function draw(where, traces, layout = {}) {
   node.dataset.drawn = String(Number(node.dataset.drawn ?? 0) + 1);
 }
 
-// A label over several lines, so that it leaves room for the bars.
-function lines(text, most) {
+// A label over several lines, so that it leaves room for what it names.
+export function lines(text, most) {
   const pieces = text.includes(" ") ? text.split(" ") : text.match(new RegExp(`.{1,${most >> 1}}`, "gu")) ?? [text];
   const joint = text.includes(" ") ? " " : "", made = [pieces[0]];
   for (const piece of pieces.slice(1)) {
@@ -68,7 +69,8 @@ export async function waterfall(where, assessment, labels, most = 12, wide = 28)
     .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
   const shown = moved.slice(0, most);
   const rest = moved.slice(most).reduce((sum, [, points]) => sum + points, 0);
-  const names = [t("平均企业", "average firm"), ...shown.map(([name]) => lines(labels[name] ?? name, wide))];
+  const room_for = narrow() ? 20 : wide;
+  const names = [t("平均企业", "average firm"), ...shown.map(([name]) => lines(labels[name] ?? name, room_for))];
   const values = [assessment.reference_score, ...shown.map(([, points]) => points)];
   const measure = ["absolute", ...shown.map(() => "relative")];
   if (Math.abs(rest) >= 0.05) { names.push(t("其余特征", "all others")); values.push(rest); measure.push("relative"); }
@@ -83,5 +85,5 @@ export async function waterfall(where, assessment, labels, most = 12, wide = 28)
     textposition: "outside", cliponaxis: false, connector: { line: { color: c.line } },
     increasing: { marker: { color: c.approve } }, decreasing: { marker: { color: c.decline } }, totals: { marker: { color: c.accent } },
     hovertemplate: "%{y}: %{text}<extra></extra>",
-  }], { yaxis: { autorange: "reversed" }, xaxis: { range: [low - room, high + room] }, margin: { l: 12, r: 30, t: 4, b: 12 } });
+  }], { height: 40 + names.reduce((sum, name) => sum + (name.includes("<br>") ? 36 : 26), 0), yaxis: { autorange: "reversed" }, xaxis: { range: [low - room, high + room] }, margin: { l: 12, r: 30, t: 4, b: 12 } });
 }

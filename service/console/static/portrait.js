@@ -1,6 +1,6 @@
 // What the sources say over time, seven dimensions against the sector, and who is around the firm.
 import { $, get, number, page, percent, Refused, t, yuan } from "./ui.js";
-import { colors, draw, palette } from "./charts.js";
+import { colors, draw, lines, narrow, palette } from "./charts.js";
 
 const [decision, { credit_file: file }] = await Promise.all([
   get(`/v1/decisions/${page.decision}`), get(`/v1/decisions/${page.decision}/request`),
@@ -29,7 +29,7 @@ async function radar() {
   const own = decision.assessment.dimensions, names = Object.keys(own);
   let medians = null, sector = decision.portrait.sector;
   try { ({ medians } = await get("/v1/study")); } catch (error) { if (!(error instanceof Refused)) throw error; }
-  const said = [...document.querySelectorAll("#dimensions th")].map((cell) => cell.textContent);
+  const said = [...document.querySelectorAll("#dimensions th")].map((cell) => lines(cell.textContent, narrow() ? 10 : 20));
   const closed = (values) => [...values, values[0]];
   const c = colors(), middle = medians && (medians[sector] ?? medians.all);
   const traces = [{ type: "scatterpolar", r: closed(names.map((name) => own[name])), theta: closed(said), fill: "toself", name: t("这家企业", "this firm"), line: { color: c.accent, width: 3 } }];
@@ -58,7 +58,7 @@ async function network() {
   const at = around.map((_, i) => 2 * Math.PI * i / around.length + Math.PI / 2);
   await draw("#network", [
     ...around.map(([, , weight], i) => ({ type: "scatter", mode: "lines", x: [0, Math.cos(at[i])], y: [0, Math.sin(at[i])], line: { color: c.line, width: 1.5 + 7 * weight }, hoverinfo: "skip" })),
-    { type: "scatter", mode: "markers+text", x: at.map(Math.cos), y: at.map(Math.sin), text: around.map(([name, said]) => `${name}<br>${said}`),
+    { type: "scatter", mode: "markers+text", x: at.map(Math.cos), y: at.map(Math.sin), text: around.map(([name, said]) => `${lines(name, narrow() ? 12 : 24)}<br>${said}`),
       textposition: at.map((angle) => Math.sin(angle) > 0.2 ? "top center" : "bottom center"), marker: { size: around.map(([, , weight]) => 14 + 26 * Math.sqrt(weight)), color: around.map(([, , , kind]) => shades[kind]) }, cliponaxis: false, hovertemplate: "%{text}<extra></extra>" },
     { type: "scatter", mode: "markers", x: [0], y: [0], marker: { size: 34, color: c.ink }, hovertemplate: t("这家企业", "this firm") + "<extra></extra>" },
   ], { xaxis: { visible: false, range: [-1.75, 1.75] }, yaxis: { visible: false, range: [-1.5, 1.55] } });
