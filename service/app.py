@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -22,11 +23,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.credit_file import Fault
-from service import notice, openapi
+from service import notice
 from service.application import parse
 from service.body import invalid, json_body
 from service.chain import Receipt, Record
-from service.clocks import Clocks
 from service.console import api
 from service.console.api import Parts
 from service.console.assets import Assets
@@ -85,12 +85,7 @@ def create_app(parts: Parts) -> ASGIApp:
         code = str(request.path_params["product"])
         return _json(_schedule(_found(ledger, decision_id), code))
 
-    document = _encode(openapi.document())
-
-    async def schema(_: Request) -> Response:
-        return _json(document)
-
-    decisions = _Decisions(engine, ledger, max_body_bytes, parts.clocks)
+    decisions = _Decisions(parts)
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
     app.router.routes.extend(api.routes(parts))
     app.router.routes.extend(Pages(parts, Assets()).routes())
@@ -102,7 +97,7 @@ def create_app(parts: Parts) -> ASGIApp:
         (f"{at}/offers/{{product}}/schedule", get_schedule),
         ("/healthz", _healthz),
         ("/readyz", _readyz(engine, ledger)),
-        ("/openapi.json", schema),
+        ("/openapi.json", _schema),
     ):
         app.add_route(path, handler, methods=["GET"])
     for kind in (Problem, HTTPException, LedgerError, Exception):
@@ -113,6 +108,17 @@ def create_app(parts: Parts) -> ASGIApp:
         await (decisions if direct else app)(scope, receive, send)
 
     return front
+
+
+async def _schema(_: Request) -> Response:
+    return _json(await run_in_threadpool(_document))
+
+
+@cache
+def _document() -> bytes:
+    from service import openapi  # made when first asked for, to be ready sooner
+
+    return _encode(openapi.document())
 
 
 async def _healthz(_: Request) -> Response:
@@ -134,9 +140,10 @@ class _Decisions:
     It stands in front of them, and among FastAPI's routes so that other methods get their 405.
     """
 
-    def __init__(self, engine: Engine, ledger: Ledger, max_body_bytes: int, clocks: Clocks) -> None:
-        self._engine, self._ledger, self._max_body_bytes = engine, ledger, max_body_bytes
-        self._clocks = clocks
+    def __init__(self, parts: Parts) -> None:
+        self._engine, self._ledger = parts.engine, parts.ledger
+        self._max_body_bytes = parts.settings.max_body_bytes
+        self._clocks, self._journal = parts.clocks, parts.journal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI defines it."""
@@ -172,6 +179,8 @@ class _Decisions:
         stored = _encode(decision)
         receipt = await self._ledger.append(decision.decision_id, body, stored)
         self._clocks.add(time.perf_counter_ns() - received, decided - begun)
+        registry = asked.credit_file.registry
+        self._journal.note(receipt.seq, decision, registry.name if registry else "")
         return with_record(stored, receipt)
 
 

@@ -10,9 +10,9 @@ from collections import deque
 
 from msgspec import Struct
 
-KEPT = 2_000
+KEPT = 1_000
 WINDOW_S = 60
-FRESH_S = 0.5
+FRESH_S = 1.0
 """A reading is given again within this time: ten watchers cost no more than one."""
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
@@ -30,7 +30,7 @@ class Spread(Struct, frozen=True, kw_only=True):
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """Both clocks over the latest 2,000 decisions, and decisions in each of the last 60 seconds."""
+    """Both clocks over the latest 1,000 decisions, and decisions in each of the last 60 seconds."""
 
     c2: Spread
     c3: Spread

@@ -1,16 +1,19 @@
-"""The journal: the ledger read along, for running totals and for finding decisions again.
+"""The journal: running totals of a ledger, and its latest decisions to be found again.
 
-Totals count every record; only the latest are kept to be found. Nothing is written.
+What was there at the start is read once, in parts, when somebody asks; what this server decides is
+noted as it is recorded. Totals count every record; only the latest are kept to be found.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
 
+from service.decide import Decision
 from service.ledger import Ledger
 from service.policy import Verdict
 
@@ -88,70 +91,102 @@ _decision = msgspec.json.Decoder(_Decision).decode
 
 
 class Journal:
-    """Totals and the latest lines of one ledger."""
+    """Totals and the latest lines of one ledger, whose only writer is this process."""
 
     def __init__(self, ledger: Ledger, institutions: int, products: int) -> None:
-        self._ledger, self._seq, self._reading = ledger, 0, threading.Lock()
-        self._lines: deque[Line] = deque(maxlen=MOST_LINES)
-        self._totals = Totals(institutions=institutions, products=products)
+        self._ledger, self._reading = ledger, threading.Lock()
+        self._seq, self._until = 0, ledger.count()
+        self._earlier: deque[Line] = deque(maxlen=MOST_LINES)
+        self._noted: deque[Line] = deque(maxlen=MOST_LINES)
+        self._sums = _Sums()
+        self._about = (institutions, products)
+
+    def note(self, seq: int, decision: Decision, name: str) -> None:
+        """Note a decision just recorded; from the one thread that records."""
+        asked, assessment = decision.application, decision.assessment
+        self._noted.append(
+            Line(
+                seq=seq, decision_id=decision.decision_id, decided_at=decision.decided_at,
+                applicant=asked.applicant, name=name, verdict=decision.verdict,
+                amount_yuan=asked.amount_yuan, limit_yuan=decision.limit_yuan,
+                score=assessment.score, grade=assessment.grade,
+            )
+        )  # fmt: skip
+        self._sums.add(decision.verdict, decision.limit_yuan, decision.timings_us.engine)
 
     def totals(self) -> Totals:
-        """The totals up to now."""
-        return self._caught_up()
+        """The totals up to now; not whole while earlier records are still being read."""
+        self._read_on()
+        sums, (institutions, products) = self._sums, self._about
+        return Totals(
+            decisions=sum(sums.counted.values()),
+            approved=sums.counted["approve"],
+            referred=sums.counted["refer"],
+            declined=sums.counted["decline"],
+            approved_yuan=sums.approved_yuan,
+            engine_us=sums.engine_us,
+            institutions=institutions,
+            products=products,
+            whole=self._seq >= self._until,
+        )
 
     def latest(self) -> Line | None:
         """The latest decision."""
-        self._caught_up()
-        return self._lines[-1] if self._lines else None
+        return next(iter(self._lines()), None)
 
     def find(
-        self, asked: str = "", verdict: str | None = None, most: int = 50,
+        self,
+        asked: str = "",
+        verdict: str | None = None,
+        most: int = 50,
         chosen: Callable[[Line], bool] = lambda _: True,
-    ) -> list[Line]:  # fmt: skip
+    ) -> list[Line]:
         """The latest decisions whose firm, code or id contains what is asked for, newest first."""
-        self._caught_up()
         asked, found = asked.strip().lower(), []
-        for line in reversed(self._lines):
+        for line in self._lines():
             if verdict is not None and line.verdict != verdict:
                 continue
-            about = f"{line.name}\n{line.applicant}\n{line.decision_id}".lower()
-            if asked in about and chosen(line):
+            if asked and asked not in f"{line.name}\n{line.applicant}\n{line.decision_id}".lower():
+                continue
+            if chosen(line):
                 found.append(line)
                 if len(found) >= most:
                     break
         return found
 
-    def _caught_up(self) -> Totals:
+    def _lines(self) -> list[Line]:
+        self._read_on()
+        return (list(self._earlier) + list(self._noted))[: -MOST_LINES - 1 : -1]
+
+    def _read_on(self) -> None:
+        """Read some more of what was there at the start."""
         with self._reading:
-            was, counted, whole = (
-                self._totals,
-                dict.fromkeys(("approve", "refer", "decline"), 0),
-                True,
-            )
-            approved_yuan = engine_us = 0.0
-            read = 0
-            for record in self._ledger.records(self._seq + 1):
-                decision, file = _decision(record.decision), _request(record.request).credit_file
-                counted[decision.verdict] += 1
-                approved_yuan += decision.limit_yuan if decision.verdict == "approve" else 0.0
-                engine_us += decision.timings_us.engine
-                self._lines.append(_line(record.seq, record.decision_id, decision, file))
-                self._seq, read = record.seq, read + 1
-                if read >= MOST_READ:
-                    whole = False
+            if self._seq >= self._until:
+                return
+            for record in islice(self._ledger.records(self._seq + 1), MOST_READ):
+                if record.seq > self._until:
                     break
-            self._totals = Totals(
-                decisions=was.decisions + read,
-                approved=was.approved + counted["approve"],
-                referred=was.referred + counted["refer"],
-                declined=was.declined + counted["decline"],
-                approved_yuan=was.approved_yuan + approved_yuan,
-                engine_us=was.engine_us + engine_us,
-                institutions=was.institutions,
-                products=was.products,
-                whole=whole,
-            )
-            return self._totals
+                decision, file = _decision(record.decision), _request(record.request).credit_file
+                self._sums.add(decision.verdict, decision.limit_yuan, decision.timings_us.engine)
+                self._earlier.append(_line(record.seq, record.decision_id, decision, file))
+                self._seq = record.seq
+
+
+class _Sums:
+    """What totals are made of."""
+
+    def __init__(self) -> None:
+        self.counted: dict[str, int] = dict.fromkeys(("approve", "refer", "decline"), 0)
+        self.approved_yuan = self.engine_us = 0.0
+        self._adding = threading.Lock()
+
+    def add(self, verdict: Verdict, limit_yuan: float, engine_us: float) -> None:
+        """Count one decision."""
+        with self._adding:
+            self.counted[verdict] += 1
+            self.engine_us += engine_us
+            if verdict == "approve":
+                self.approved_yuan += limit_yuan
 
 
 def _line(seq: int, decision_id: str, decision: _Decision, file: _File) -> Line:

@@ -24,7 +24,6 @@ from service.decide import Decision, Engine, decide
 from service.desk import Answer, Case, Desk, Dispute, Ruling, Signature
 from service.journal import Journal, Line
 from service.ledger import Ledger, verify
-from service.linter import lint
 from service.problem import Problem
 from service.replay import replay, versions_of
 from service.settings import Settings
@@ -247,6 +246,8 @@ def _running(parts: Parts) -> _Routes:
         return answer({"scorecard": engine.scorer.card, "card": Raw(parts.about)})
 
     async def policy(_: Request) -> Response:
+        from service.linter import lint  # takes a while to import, and few ask
+
         findings = await run_in_threadpool(lint, settings.policy_file, parts.today())
         return answer(
             {

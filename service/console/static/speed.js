@@ -36,4 +36,4 @@ async function watch() {
 $("#measure").addEventListener("click", trying(async () => { await post("/v1/benchmarks", {}); await watch(); }));
 await read();
 trying(watch)();
-setInterval(() => document.hidden || trying(read)(), 1000);
+setInterval(() => document.hidden || trying(read)(), 2000);
