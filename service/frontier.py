@@ -204,8 +204,5 @@ def rows(found: Frontier, cut_off: float) -> list[tuple[str, str, str]]:
 
 
 def write(found: Frontier, out: Path, cut_off: float) -> None:
-    """Write the page; raises ImportError naming the extra when plotly is not installed."""
-    try:
-        out.write_text(page(found, cut_off), "utf-8")
-    except ImportError as error:
-        raise ImportError(f"{error}; the page needs the extra: uv sync --extra report") from None
+    """Write the page."""
+    out.write_text(page(found, cut_off), "utf-8")
