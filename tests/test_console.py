@@ -1,14 +1,18 @@
 """The console in a real browser, against a real server with a real ledger."""
 
 import json
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
+from service.bench import Figure, Machine, Ratios, Report
+from service.load import summarise
 from service.process import Server, running
 from tests.browser import Heard, chromium, context
 
@@ -263,6 +267,31 @@ def test_the_cut_off_can_be_dragged(page: Page, server: Server) -> None:
     page.keyboard.press("End")
     expect(page.locator("#at-cut")).not_to_have_text(was)
     expect(page.locator("#at-cut")).to_contain_text("100.0 %")
+
+
+def test_a_benchmark_is_started_and_its_figures_are_told(page: Page, server: Server) -> None:
+    """What a benchmark reports, as its own record would; the benchmark itself takes a minute."""
+    figure = Figure(
+        key="closed 16", name="closed loop, 16 connections", side="ours", clock="C2", per_s=1500.4,
+        latency=summarise(array("q", [2_000_000] * 50)), errors=0, ratio=15.2, ratio_of="per_s",
+        rounds=[],
+    )  # fmt: skip
+    machine = Machine("a processor", 2, 24.0, "a kernel", "3.11", 0.1)
+    report = Report(machine, {}, "In turns.", 1500.0, 750.0, [figure], [], Ratios(50.0, 15.2))
+    state = msgspec.json.encode({"running": False, "seconds": 50.0, "report": report})
+    pressed: list[str] = []
+    page.route(
+        "**/v1/benchmarks",
+        lambda route: (pressed.append(route.request.method),
+                       route.fulfill(body=state, content_type="application/json")),
+    )  # fmt: skip
+    page.goto(f"{server.url}/en/speed")
+    page.locator("#measure").click()
+    expect(page.locator("#figures tbody tr")).to_have_count(1)
+    row = page.locator("#figures tbody tr").inner_text()
+    for told in ("C2 closed loop, 16 connections", "1,500", "2.00 ms", "15 ×"):
+        assert told in row
+    assert "POST" in pressed
 
 
 def test_language_and_theme_are_kept(page: Page, server: Server) -> None:

@@ -54,7 +54,8 @@ export async function draw(where, traces, layout = {}) {
 
 // A label over several lines, so that it leaves room for what it names.
 export function lines(text, most) {
-  const pieces = text.includes(" ") ? text.split(" ") : text.match(new RegExp(`.{1,${most >> 1}}`, "gu")) ?? [text];
+  const cut = /[\u3400-\u9fff]/u.test(text) ? new RegExp(`.{1,${most >> 1}}`, "gu") : /\S+/g;
+  const pieces = (text.includes(" ") ? text.split(" ") : text.match(cut)) ?? [text];
   const joint = text.includes(" ") ? " " : "", made = [pieces[0]];
   for (const piece of pieces.slice(1)) {
     if (joint && made.at(-1).length + piece.length < most) made[made.length - 1] += joint + piece;

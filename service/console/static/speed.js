@@ -6,7 +6,8 @@ async function clock(name, spread) {
   const c = colors(), { percentiles_us: p } = spread;
   $(`#${name}-count`).textContent = t(`最近 ${number(spread.count)} 次`, `latest ${number(spread.count)}`);
   figures($(`#${name}`), spread.count ? [...Object.entries(p).map(([which, us]) => [which, micro(us)]), ["max", micro(spread.max_us)]] : [[t("尚无决策", "no decision yet"), "–"]]);
-  await draw(`#${name}-bars`, [{
+  $(`#${name}-bars`).hidden = !spread.count;
+  if (spread.count) await draw(`#${name}-bars`, [{
     type: "bar", x: spread.bars.map(([from, to]) => Math.sqrt(Math.max(from, 1) * to) / 1000), y: spread.bars.map(([, , count]) => count),
     width: spread.bars.map(([from, to]) => (to - Math.max(from, 1)) / 1000 * 0.92), marker: { color: name === "c3" ? c.accent : c.gold }, hovertemplate: "%{x:.3f} ms: %{y}<extra></extra>",
   }], { xaxis: { type: "log", title: { text: t("毫秒（对数）", "milliseconds (log)") } }, yaxis: { title: { text: t("次数", "decisions") }, rangemode: "tozero" } });
@@ -22,7 +23,7 @@ async function read() {
 function report(found) {
   const { figures: all, ratios, machine, method } = found;
   rows($("#figures"), [[t("时钟与内容", "clock and what")], [t("谁", "whose")], [t("每秒", "a second"), "number"], ["p50", "number"], ["p99", "number"], [t("相对基准", "beside the baseline"), "number"]],
-    all.map((one) => ({ kind: one.side === "ours" ? "wins" : null, cells: [`${one.clock} ${one.name}`, one.side === "ours" ? t("我们", "ours") : t("基准", "baseline"), number(Math.round(one.per_s)), ...(one.latency ? ["p50_ms", "p99_ms"].map((name) => micro(one.latency[name] * 1000)) : ["–", "–"]), one.ratio ? `${one.ratio.toFixed(one.ratio < 10 ? 1 : 0)} ×` : ""] })));
+    all.map((one) => ({ kind: one.side === "ours" ? "wins" : null, cells: [`${one.clock} ${one.name}`, one.side === "ours" ? t("我们", "ours") : t("基准", "baseline"), number(Math.round(one.per_s)), ...(one.latency ? ["p50_us", "p99_us"].map((name) => micro(one.latency[name])) : ["–", "–"]), one.ratio ? `${one.ratio.toFixed(one.ratio < 10 ? 1 : 0)} ×` : ""] })));
   $("#method").textContent = `${machine.cpu}, ${machine.cores} × CPU, ${machine.python}. ${method}`;
 }
 
