@@ -88,7 +88,9 @@ def _reason(column: Column, value: Value, points: float, as_of: date | None) -> 
     if value is None or value != value:
         value, seen_zh, seen_en = None, "无数据", "not available"
     else:
-        seen_zh, seen_en = said(value, column.unit, "zh"), said(value, column.unit, "en")
+        seen_zh = seen_en = said(value, column.unit, "zh")
+        if column.unit in _SAID_APART:
+            seen_en = said(value, column.unit, "en")
     effect = f"{points:+.0f}"
     return Reason(
         code=f"M-{column.name.upper()}",
@@ -100,6 +102,10 @@ def _reason(column: Column, value: Value, points: float, as_of: date | None) -> 
         source_as_of=as_of,
         points=points,
     )
+
+
+_SAID_APART = frozenset({"yuan", "yes/no", "months", "persons", "kWh"})
+"""Units that are said otherwise in English than in Chinese."""
 
 
 def said(value: float | str, unit: str, language: Literal["zh", "en"]) -> str:

@@ -20,7 +20,9 @@ from model.credit_file import SOURCES, Sector
 from service.catalogue import GRADES, Institution, Product
 
 FIELD_BITS = 32
-"""Bits kept for one product: 5 requirements of its own, 8 sources, 12 conditions, 3 amounts."""
+"""Bits kept for one product: 5 requirements of its own, 8 sources, 12 conditions, 3 amounts; the
+highest stays free.
+"""
 ROUNDING_YUAN = 1_000.0
 HALF_FEN_YUAN = 0.005
 """Multiples of tax and sales are taken to the fen: 35 % of 180,000 is no less than 63,000."""
@@ -126,7 +128,7 @@ class Eligibility:
         position = {**feature_index, **places}
         self.refusing: list[_Refusing] = []
         self.codes = [product.code for product in products]
-        self.numbers = [[0] for _ in products]
+        self.numbers: list[dict[int, int]] = [{} for _ in products]
         numbers: dict[_Refusing, int] = {}
         sources = dict.fromkeys(SOURCES, 0)
         floors: dict[int, list[tuple[float, int]]] = {}
@@ -154,23 +156,26 @@ class Eligibility:
                 elif one.at_most is not None:
                     ceilings.setdefault(where, []).append((one.at_most, flag))
                     bound = one.at_most
-                mine.append(number(_Refusing(where, one.feature, one.required, bound)))
+                mine[1 << bit] = number(_Refusing(where, one.feature, one.required, bound))
             for bit, (name, threshold, multiple) in enumerate(_amounts(product), len(requirements)):
                 where, least = position[name], product.amount_min_yuan
                 floors.setdefault(where, []).append((threshold, 1 << field + bit))
                 required = f">= {least:.15g}"
-                mine.append(number(_Refusing(where, "amount", required, least, multiple, name)))
+                told = _Refusing(where, "amount", required, least, multiple, name)
+                mine[1 << bit] = number(told)
         self._sources = [(source, mask) for source, mask in sources.items() if mask]
         self._floors = [(where, *_floor(rows)) for where, rows in floors.items()]
         self._ceilings = [(where, *_ceiling(rows)) for where, rows in ceilings.items()]
         self._choices = [(where, *_chosen(rows)) for where, rows in choices.items()]
+        self._ones = sum(1 << at * FIELD_BITS for at in range(len(products)))
+        self._guards = self._ones << FIELD_BITS - 1
         self._size = FIELD_BITS // 8 * len(products)
         self._fields: Callable[[bytes], tuple[int, ...]] = struct.Struct(
             f"<{len(products)}I"
         ).unpack
 
     def failed(self, facts: Sequence[Any], sources: Collection[str]) -> tuple[int, ...]:
-        """For each product the bits of the requirements failed; zero when it fits.
+        """For each product the bit of the first requirement failed; zero when it fits.
 
         A missing fact fails every requirement about it.
         """
@@ -192,7 +197,9 @@ class Eligibility:
             mask = masks[bisect_left(thresholds, value)] if known else masks[-1]
             if mask:
                 failed |= mask
-        return self._fields(failed.to_bytes(self._size, "little"))
+        # the lowest bit of every field at once; a guard above each lends what is subtracted
+        first = failed & ~((failed | self._guards) - self._ones)
+        return self._fields(first.to_bytes(self._size, "little"))
 
     def refusals(self, refused: Mapping[int, list[str]], facts: Sequence[Any]) -> list[Refusal]:
         """What requirements, by their numbers, say to the products that failed them first."""

@@ -119,8 +119,8 @@ def match(
     ):
         if not failed:
             fits.append(sold)
-        elif not brief:  # the lowest bit set is the first requirement failed
-            refusing[numbers[(failed & -failed).bit_length()]].append(code)
+        elif not brief:
+            refusing[numbers[failed]].append(code)
     refused = eligibility.refusals(refusing, facts)
     if not fits:
         return Matched([], [], refused, 0, 0.0)
