@@ -134,4 +134,11 @@ def said(value: float | str, unit: str, language: Literal["zh", "en"]) -> str:
         return f"{value:,.0f}人" if zh else f"{value:,.0f} persons"
     if unit == "kWh":
         return f"{value:,.0f}千瓦时" if zh else f"{value:,.0f} kWh"
-    return f"{value:,.2f}" if value % 1 else f"{value:,.0f}"
+    if value % 1:
+        number = f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
+    else:
+        number = f"{value:,.0f}"
+    return number if unit in _UNSAID else f"{number} {unit}"
+
+
+_UNSAID = ("", "count", "category", "log ratio")

@@ -188,6 +188,8 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, columns: Sequence[Steps], codes: Floats, hits: Floats, weights: Floats
     ) -> tuple[list[Floats], Floats, int]:
         """Average steps per column (missing last), log-odds on rows held out, most rounds."""
+        if (codes < 0).any():  # categories too rare for a step of their own
+            codes = np.where(codes < 0, np.nan, codes)
         random = check_random_state(self.random_state)
         folds = min(self.n_folds, int(np.bincount(hits.astype(int)).min()))
         rows, widths = _probe(columns)

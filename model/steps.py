@@ -60,7 +60,7 @@ class Steps:
 
         `boosted` has one value per step and the missing step last.
         """
-        known = ~np.isnan(codes)
+        known, rare = codes >= 0, codes < 0
         at = codes[known].astype(int)
         counts = np.bincount(at, weights[known], self.width).astype(np.float64)
         levels = boosted[:-1].astype(np.float64)
@@ -76,7 +76,10 @@ class Steps:
         levels = levels - centre
         if self.kind != "number":
             return replace(
-                self, levels=levels, missing=missing - centre if lost else 0.0, unknown=0.0
+                self,
+                levels=levels,
+                missing=missing - centre if weights[np.isnan(codes)].sum() else 0.0,
+                unknown=missing - centre if weights[rare].sum() else 0.0,  # boosted as missing
             )
         keep = np.flatnonzero(np.diff(levels) != 0)
         return replace(

@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 FORMAT = "yidaitong-scorecard/1"
+OWN_TABLE = "table"
+"""The source of every feature of a scorecard trained on a lender's own table."""
 Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
 
 

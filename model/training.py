@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 
 from model import artifact, validation
 from model.credit_file import CreditFile
-from model.features import FEATURES, NOT_SCORED
+from model.features import FEATURES, NOT_SCORED, Feature
 from model.portrait import Portrait, portrait
 from model.scorecard import MonotoneScorecard
 from model.table import FORMAT, Column, GradeBand, Scale, ScorecardFile
@@ -35,6 +35,7 @@ HELD_OUT_SHARE = 1 / 3
 """The latest vintages, held out for measuring."""
 
 _FILES = ("applications.parquet", "outcomes.parquet", "credit_files.parquet")
+_DESCRIBED = {feature.name: feature for feature in FEATURES}
 _SCORED = [feature for feature in FEATURES if feature.name not in NOT_SCORED]
 
 
@@ -159,10 +160,14 @@ def fingerprint(world: Path) -> str:
     )
 
 
-def tabulate(estimator: MonotoneScorecard, features: pd.DataFrame) -> ScorecardFile:
+def tabulate(
+    estimator: MonotoneScorecard,
+    features: pd.DataFrame,
+    described: Mapping[str, Feature] = _DESCRIBED,
+    name: str = "yidaitong",
+) -> ScorecardFile:
     """The fitted estimator as the file serving reads; the reference is the mean of `features`."""
     references = estimator.contributions(features).mean(axis=0)
-    described = {feature.name: feature for feature in FEATURES}
     columns = []
     for steps, reference in zip(estimator.columns_, references, strict=True):
         feature = described[steps.name]
@@ -187,7 +192,7 @@ def tabulate(estimator: MonotoneScorecard, features: pd.DataFrame) -> ScorecardF
         )
     return ScorecardFile(
         format=FORMAT,
-        name="yidaitong",
+        name=name,
         intercept=estimator.intercept_,
         columns=columns,
         scale=SCALE,

@@ -36,9 +36,10 @@ from service.ledger import Ledger, LedgerBusy, LedgerError
 from service.problem import MEDIA_TYPE, Problem
 from service.recourse import recourse
 from service.schedule import plan
+from service.scores import Scores
 
 log = logging.getLogger("yidaitong")
-PATH = "/v1/decisions"
+PATH, SCORES = "/v1/decisions", "/v1/scores"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Decision).decode
 _CHINA = timezone(timedelta(hours=8))
@@ -54,9 +55,7 @@ def create_app(parts: Parts) -> ASGIApp:
         ledger.close()
         parts.desk.close()
 
-    app = FastAPI(
-        title="Yidaitong", docs_url=None, redoc_url=None, lifespan=lifespan, openapi_url=None
-    )
+    app = _fastapi(lifespan)
 
     async def post_recourse(request: Request) -> Response:
         body = await json_body(dict(request.scope["headers"]), request.receive, max_body_bytes)
@@ -85,44 +84,28 @@ def create_app(parts: Parts) -> ASGIApp:
         code = str(request.path_params["product"])
         return _json(_schedule(_found(ledger, decision_id), code))
 
+    scores = Scores(engine.scorer.card, engine.versions.scorecard)
     decisions = _Decisions(parts)
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
     app.router.routes.extend(api.routes(parts))
     app.router.routes.extend(Pages(parts, Assets()).routes())
     at = "/v1/decisions/{decision_id}"
     app.add_route("/v1/recourse", post_recourse, methods=["POST"])
+    app.add_route(SCORES, _post_scores(scores, max_body_bytes), methods=["POST"])
     for path, handler in (
         (at, get_decision),
         (f"{at}/notice", get_notice),
         (f"{at}/offers/{{product}}/schedule", get_schedule),
-        ("/healthz", _healthz),
         ("/readyz", _readyz(engine, ledger)),
-        ("/openapi.json", _schema),
+        ("/openapi.json", _schema(scores)),
     ):
         app.add_route(path, handler, methods=["GET"])
-    for kind in (Problem, HTTPException, LedgerError, Exception):
-        app.add_exception_handler(kind, _render)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         direct = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
         await (decisions if direct else app)(scope, receive, send)
 
     return front
-
-
-async def _schema(_: Request) -> Response:
-    return _json(await run_in_threadpool(_document))
-
-
-@cache
-def _document() -> bytes:
-    from service import openapi  # made when first asked for, to be ready sooner
-
-    return _encode(openapi.document())
-
-
-async def _healthz(_: Request) -> Response:
-    return _json(b'{"status":"ok"}')
 
 
 def _readyz(engine: Engine, ledger: Ledger) -> Callable[[Request], Awaitable[Response]]:
@@ -132,6 +115,74 @@ def _readyz(engine: Engine, ledger: Ledger) -> Callable[[Request], Awaitable[Res
         return _json(_encode({"status": "ready", "versions": engine.versions}))
 
     return readyz
+
+
+def create_scores_app(scores: Scores, max_body_bytes: int = 1_000_000) -> ASGIApp:
+    """The web application over a scorecard of a lender's own table: it scores, decides nothing."""
+    app = _fastapi()
+    ready = _constant({"status": "ready", "versions": scores.versions})
+
+    async def decides_nothing(_: Request) -> Response:
+        raise Problem(
+            "no-decisions",
+            404,
+            f"This server holds {scores.card.name!r}, a scorecard of a lender's own table: POST "
+            f"{SCORES} scores a loan, GET /openapi.json shows how. Applications are decided with a "
+            "scorecard for credit files.",
+        )
+
+    app.add_route(SCORES, _post_scores(scores, max_body_bytes), methods=["POST"])
+    app.add_route("/readyz", ready, methods=["GET"])
+    app.add_route("/openapi.json", _schema(scores, alone=True), methods=["GET"])
+    for path in ("/", PATH, PATH + "/{rest:path}", "/v1/recourse"):
+        app.add_route(path, decides_nothing, methods=["GET", "POST"])
+    return app
+
+
+def _fastapi(lifespan: Any = None) -> FastAPI:
+    """FastAPI without its own pages, answering every error with a problem document."""
+    app = FastAPI(
+        title="Yidaitong", docs_url=None, redoc_url=None, lifespan=lifespan, openapi_url=None
+    )
+    app.add_route("/healthz", _constant({"status": "ok"}), methods=["GET"])
+    for error in (Problem, HTTPException, LedgerError, Exception):
+        app.add_exception_handler(error, _render)
+    return app
+
+
+def _constant(answer: object) -> Callable[[Request], Awaitable[Response]]:
+    """A route that always answers the same."""
+    body = _encode(answer)
+
+    async def answered(_: Request) -> Response:
+        return _json(body)
+
+    return answered
+
+
+def _schema(scores: Scores, alone: bool = False) -> Callable[[Request], Awaitable[Response]]:
+    @cache
+    def made() -> bytes:
+        from service import openapi  # made when first asked for, to be ready sooner
+
+        return _encode(openapi.scores_document(scores) if alone else openapi.document(scores))
+
+    async def schema(_: Request) -> Response:
+        return _json(await run_in_threadpool(made))
+
+    return schema
+
+
+def _post_scores(scores: Scores, most: int) -> Callable[[Request], Awaitable[Response]]:
+    async def post_scores(request: Request) -> Response:
+        body = await json_body(dict(request.scope["headers"]), request.receive, most)
+        try:
+            values = scores.parse(body)
+        except Fault as fault:
+            raise invalid(fault) from None
+        return _json(_encode(scores.score(values)))
+
+    return post_scores
 
 
 class _Decisions:

@@ -8,11 +8,11 @@ import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
-from service import backoffice
+from service import backoffice, scorecards
 from service.options import (
     Artifact,
     LedgerUrl,
@@ -24,12 +24,11 @@ from service.options import (
     settings_of,
     settle,
 )
+from service.scorecards import train_on_world
 from service.settings import HOME, Settings
 
-if TYPE_CHECKING:
-    from model.artifact import Card
-
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app.add_typer(scorecards.app)
 app.add_typer(backoffice.app)
 
 DEMO_FIRMS, DEMO_MONTHS, DEMO_SEED = 10_000, 36, 7
@@ -47,18 +46,6 @@ def generate(
     _generate(to, firms, months, seed)
     seconds = time.perf_counter() - started
     out.print(f"{firms:,} firms x {months} months in {seconds:.1f} s -> {to}")
-
-
-@app.command()
-def train(
-    world: World,
-    to: Annotated[Path, typer.Option("--out", help="folder to write the scorecard into")],
-) -> None:
-    """Fit a scorecard on the loans of a world and print how good it is on later vintages."""
-    from service.tables import metrics_table
-
-    out.print(metrics_table(_train(world, to)))
-    out.print(f"scorecard -> {to}")
 
 
 @app.command()
@@ -201,14 +188,23 @@ def serve(
     artifact: Artifact = None,
     showcase: Annotated[Path | None, typer.Option(help="what the console shows besides")] = None,
 ) -> None:
-    """Start the server with its console; without a scorecard it makes the demo's first."""
+    """Start the server with its console; without a scorecard it makes the demo's first.
+
+    A scorecard of a lender's own table is asked for scores alone and needs no ledger.
+    """
     from service import server
+    from service.scores import own_table
 
     settings = settings_of(
         host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase
     )
+    address = f"http://{settings.host}:{settings.port}"
+    if (scores := own_table(settings.artifact)) is not None:
+        err.print(f"{address}  POST /v1/scores with {settings.artifact}", soft_wrap=True)
+        server.run(settings, scores)
+        return
     engine = load_engine(settings.artifact)
-    err.print(f"http://{settings.host}:{settings.port}  ledger {settings.ledger}")
+    err.print(f"{address}  ledger {settings.ledger}")
     server.run(settings, engine)
 
 
@@ -294,7 +290,7 @@ def prepare() -> None:
     if not (settings.artifact / "card.json").exists():
         if not (world / "world.json").exists():
             _generate(world, DEMO_FIRMS, DEMO_MONTHS, DEMO_SEED)
-        out.print(metrics_table(_train(world, settings.artifact)))
+        out.print(metrics_table(train_on_world(world, settings.artifact)))
     engine = load_engine(None)
     if shown.made_for(settings.showcase) != engine.versions.scorecard and world.is_dir():
         showcase(world, settings.showcase)
@@ -356,13 +352,6 @@ def _generate(to: Path, firms: int, months: int, seed: int) -> None:
         simulated(to, firms, months, seed, lambda done: bar.advance(task, done))
 
 
-def _train(world: Path, to: Path) -> "Card":
-    from model.training import train as trained
-
-    with err.status("training") as status:
-        return trained(world, to, lambda step: status.update(f"training: {step}"))
-
-
 def _serve_command(port: int, ledger: str | None = None, artifact: Path | None = None) -> list[str]:
     command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
     command += ["--ledger", ledger] if ledger else []
@@ -385,13 +374,15 @@ def _show(json: bytes) -> None:
 
 def main() -> None:
     """Run the command; known errors are one sentence, not a traceback."""
+    from rich.markup import escape
+
     from model.credit_file import Fault
     from service.ledger import LedgerError
 
     try:
         app()
-    except (Fault, ValueError, RuntimeError, LedgerError, FileNotFoundError) as error:
-        err.print(f"[red]error:[/red] {error}", soft_wrap=True)
+    except (Fault, ValueError, RuntimeError, LedgerError, OSError) as error:
+        err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         raise SystemExit(1) from None
 
 

@@ -17,6 +17,7 @@ from model.features import INDEX
 from model.portrait import Value, named, portrait
 from model.reasons import MOST, Reason, lowering, strongest
 from model.scorer import Assessment, Scorer
+from model.table import OWN_TABLE, ScorecardError
 from service import limit as limits
 from service.application import Application, Request
 from service.lpr import lpr_1y
@@ -95,6 +96,12 @@ class Engine:
     ) -> "Engine":
         """Read and compile scorecard, policy and catalogue; raises their errors."""
         card, scorecard_version = artifact.load(artifact_folder)
+        if card.columns[0].source == OWN_TABLE:
+            raise ScorecardError(
+                f"{artifact_folder}: a scorecard of a lender's own table ({card.name}), which "
+                "scores and does not decide; expected one for credit files, as `yidaitong train "
+                "--world` writes; use this one with `yidaitong serve` or `yidaitong score`"
+            )
         rules, products = Policy.load(policy), load_catalogue(catalogue)
         products.eligibility(INDEX)  # compiled now, not at the first request
         return cls(

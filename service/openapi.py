@@ -20,6 +20,7 @@ from service.problem import MEDIA_TYPE, ProblemDocument
 from service.recourse import Recourse
 from service.replay import Replay
 from service.schedule import Plan
+from service.scores import Score, Scores
 from service.showcase import FirmLine
 
 EXAMPLES = Path(__file__).parent / "examples.json"
@@ -34,26 +35,20 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     prev_hash: str
 
 
-def document() -> dict[str, Any]:
+def document(scores: Scores) -> dict[str, Any]:
     """OpenAPI 3.1 for the whole service."""
-    records = (
+    components = _components(
+        scores,
         Request, Decision, Place, Notice, ProblemDocument, Recourse, Plan, Line, Totals, Reading,
         Replay, Verification, Case, Queued, Ruling, Signature, Dispute, Answer, SignIn, State,
-        FirmLine,
+        FirmLine, Score,
     )  # fmt: skip
-    _, components = msgspec.json.schema_components(
-        records, ref_template="#/components/schemas/{name}"
-    )
     reply = components["Decision"]
     reply["properties"]["record"] = {"$ref": "#/components/schemas/Place"}
     reply["required"] = [*reply["required"], "record"]
     examples = msgspec.json.decode(EXAMPLES.read_bytes()) if EXAMPLES.exists() else {}
     decided = {"description": "The decision, durable.", "content": _json("Decision", examples)}
-    problem = {
-        "description": "A problem document (RFC 9457) naming field, value and expectation.",
-        "content": {MEDIA_TYPE: {"schema": _ref("ProblemDocument")}},
-    }
-    text = {"description": "OK", "content": {"application/json": {"schema": {"type": "object"}}}}
+    problem = _PROBLEM
     by_id = {
         "name": "decision_id",
         "in": "path",
@@ -61,14 +56,9 @@ def document() -> dict[str, Any]:
         "schema": {"type": "string"},
     }
     others = _others(by_id, problem)
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Yidaitong",
-            "version": version("yidaitong"),
-            "description": "A credit file in; a durable decision with exact reasons out.",
-        },
-        "paths": {
+    return _whole(
+        "A credit file in; a durable decision with exact reasons out.",
+        {
             "/v1/decisions": {
                 "post": {
                     "operationId": "decide",
@@ -92,18 +82,68 @@ def document() -> dict[str, Any]:
             },
             "/v1/decisions/{decision_id}/notice": {"get": _notice(by_id, problem)},
             **others,
-            "/healthz": {
-                "get": {"operationId": "healthz", "summary": "Alive", "responses": {"200": text}}
-            },
-            "/readyz": {
-                "get": {
-                    "operationId": "readyz",
-                    "summary": "Able to decide and to record",
-                    "responses": {"200": text, "503": problem},
-                }
-            },
+            "/v1/scores": {"post": _score(scores)},
+            **_probes("Able to decide and to record"),
         },
+        components,
+    )
+
+
+def scores_document(scores: Scores) -> dict[str, Any]:
+    """OpenAPI 3.1 for a scorecard of a lender's own table, which is asked for scores alone."""
+    return _whole(
+        "The features of a loan in; its score with exact reasons out.",
+        {"/v1/scores": {"post": _score(scores)}, **_probes("Able to score")},
+        _components(scores, ProblemDocument, Score),
+    )
+
+
+def _whole(description: str, paths: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Yidaitong",
+            "version": version("yidaitong"),
+            "description": description,
+        },
+        "paths": paths,
         "components": {"schemas": components},
+    }
+
+
+def _components(scores: Scores, *records: Any) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components(
+        records, ref_template="#/components/schemas/{name}"
+    )
+    return {**components, "Features": scores.request_schema()}
+
+
+def _probes(ready: str) -> dict[str, Any]:
+    text = {"description": "OK", "content": {"application/json": {"schema": {"type": "object"}}}}
+    return {
+        "/healthz": {
+            "get": {"operationId": "healthz", "summary": "Alive", "responses": {"200": text}}
+        },
+        "/readyz": {
+            "get": {
+                "operationId": "readyz",
+                "summary": ready,
+                "responses": {"200": text, "503": _PROBLEM},
+            }
+        },
+    }
+
+
+def _score(scores: Scores) -> dict[str, Any]:
+    example = scores.example()
+    reply = msgspec.to_builtins(scores.score(scores.parse(msgspec.json.encode(example))))
+    examples = {"Features": example, "Score": reply}
+    scored = {"description": "The score.", "content": _json("Score", examples)}
+    return {
+        "operationId": "score",
+        "summary": "Score the features of one loan; nothing is recorded",
+        "requestBody": {"required": True, "content": _json("Features", examples)},
+        "responses": {"200": scored, **dict.fromkeys(_REFUSALS[:4], _PROBLEM)},
     }
 
 
@@ -245,6 +285,12 @@ _WANTED = {
     "schema": {"type": "number", "minimum": 1_000, "maximum": 1_000_000_000},
 }
 _REFUSALS = ("400", "413", "415", "422", "503")
+
+
+_PROBLEM = {
+    "description": "A problem document (RFC 9457) naming field, value and expectation.",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+}
 
 
 def _ref(name: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from model.artifact import CARD
-from service.app import create_app
+from service.app import create_app, create_scores_app
 from service.archive import Archive
 from service.benchmark import Benchmark
 from service.clocks import Clocks
@@ -20,6 +20,7 @@ from service.desk import Desk
 from service.journal import Journal
 from service.ledger import open_ledger, versions_folder
 from service.options import settle
+from service.scores import Scores
 from service.settings import Settings
 from service.showcase import read
 
@@ -50,10 +51,13 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
     )
 
 
-def run(settings: Settings, engine: Engine) -> None:
-    """Serve until told to stop; what was accepted is finished."""
+def run(settings: Settings, with_: Engine | Scores) -> None:
+    """Serve until told to stop; what was accepted is finished. Scores alone need no ledger."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    app = make(settings, engine)
+    if isinstance(with_, Scores):
+        app = create_scores_app(with_, settings.max_body_bytes)
+    else:
+        app = make(settings, with_)
     settle()
     uvicorn.run(
         app,

@@ -11,6 +11,7 @@ from rich.text import Text
 from model.artifact import Card
 
 if TYPE_CHECKING:
+    from model.flat import Seen
     from service.backtest import Result
 
 VERDICTS = {
@@ -21,27 +22,26 @@ VERDICTS = {
 
 
 def metrics_table(card: Card) -> Group:
-    """How good the scorecard is on the vintages it has not seen, next to the truth."""
-    table = Table(
-        title="Scorecard: fitted on earlier vintages, measured on the later, held-out ones",
-        title_justify="left",
-    )
-    for column in ("", "loans", "default rate", "mean pd_12m", "AUC", "truth's AUC", "KS", "Brier"):
+    """How good the scorecard is on the loans it has not seen, next to the truth."""
+    held_out = card.loans.get("split", "later vintages")
+    table = Table(title=f"Scorecard, held out: {held_out}", title_justify="left")
+    known = card.metrics["held_out"].get("truth_auc") is not None
+    truths = ["truth's AUC"] if known else []
+    for column in ("", "loans", "default rate", "mean pd_12m", "AUC", *truths, "KS", "Brier"):
         table.add_column(column, justify="left" if not column else "right")
     for name, label in (("train", "fitted on"), ("held_out", "held out")):
         m = card.metrics[name]
-        truth = m.get("truth_auc")
         table.add_row(
             label,
             f"{m['loans']:,}",
             f"{m['default_rate']:.2%}",
             f"{m['mean_pd_12m']:.2%}",
             f"{m['auc']:.3f}",
-            "-" if truth is None else f"{truth:.3f}",
+            *([f"{m['truth_auc']:.3f}"] if known else []),
             f"{m['ks']:.3f}",
             f"{m['brier']:.4f}",
         )
-    tenths = Table(title="Calibration on the held-out vintages, by tenths", title_justify="left")
+    tenths = Table(title="Calibration on the held-out loans, by tenths", title_justify="left")
     for column in ("tenth", "loans", "expected", "observed", "95 % bounds", ""):
         tenths.add_column(column, justify="right")
     for i, b in enumerate(card.metrics["held_out"]["calibration"], 1):
@@ -55,6 +55,33 @@ def metrics_table(card: Card) -> Group:
             "inside" if inside else "outside",
         )
     return Group(table, tenths)
+
+
+def columns_table(seen: "Sequence[Seen]", suggested: bool) -> Group:
+    """The columns of a lender's table as recognised, and what a person should look at."""
+    table = Table(title="The columns as recognised", title_justify="left")
+    for head in ("column", "type", "distinct", "missing", "AUC alone", "direction, or left out"):
+        right = head in ("distinct", "missing", "AUC alone")
+        table.add_column(head, justify="right" if right else "left", overflow="fold")
+    arrows = {1: "higher is riskier", -1: "higher is safer", 0: "either way"}
+    for one in seen:
+        column, direction = one.column, ""
+        if column.leave_out is None and column.direction is not None:
+            direction = f"{arrows[column.direction]} (schema)"
+        elif column.leave_out is None and column.suggested_direction:
+            unused = "" if suggested else ", not used"
+            direction = f"{arrows[column.suggested_direction]} (suggested{unused})"
+        table.add_row(
+            Text(one.name),
+            column.type,
+            f"{one.distinct:,}",
+            f"{one.missing_share:.1%}" if one.missing_share else "-",
+            "-" if one.auc_alone is None else f"{one.auc_alone:.3f}",
+            Text(f"left out: {column.leave_out}" if column.leave_out else direction),
+            style=None if column.leave_out is None else "dim",
+        )
+    lines = [f"look at {one.name}: {said}" for one in seen for said in one.warnings]
+    return Group(table, *(Text(line, style="yellow") for line in lines))
 
 
 def decision_table(decision: dict[str, Any], c2_ms: float) -> Group:

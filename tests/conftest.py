@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from model import flat
 from model.artifact import Card
 from model.credit_file import CreditFile
 from model.training import train
@@ -18,6 +19,7 @@ from service.decide import Decision, Engine, decide
 from service.process import Server, running
 from synthetic_data.stories import STORIES, application
 from synthetic_data.world import generate
+from tests.own_loans import written
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +39,20 @@ def artifact_and_card(world: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def artifact(artifact_and_card: tuple[Path, Card]) -> Path:
     return artifact_and_card[0]
+
+
+@pytest.fixture(scope="session")
+def own_loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lender's own table of past loans, as Parquet."""
+    return written(tmp_path_factory.mktemp("loans"))
+
+
+@pytest.fixture(scope="session")
+def own_artifact(own_loans: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scorecard trained on that table, its latest third held out."""
+    folder = tmp_path_factory.mktemp("own")
+    flat.train(own_loans, "result", folder, positive="charged off", time="approved_on")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,23 @@ def test_missing_and_unknown_have_places_of_their_own(fitted: MonotoneScorecard)
     ]
 
 
+def test_categories_beyond_the_commonest_share_a_place_that_is_learned() -> None:
+    rng = np.random.default_rng(5)
+    common = rng.integers(0, 200, 8_000)
+    rare = np.where(rng.random(8_000) < 0.2, rng.integers(200, 900, 8_000), common)
+    names = pd.Series([f"branch {i}" for i in rare])
+    y = (rng.random(8_000) < np.where(rare >= 200, 0.6, 0.1)).astype(int)
+    estimator = MonotoneScorecard().fit(pd.DataFrame({"branch": names.astype("category")}), y)
+    (column,) = estimator.columns_
+    assert len(column.categories) == 200
+    assert "branch 899" not in column.categories
+    rows = pd.DataFrame({"branch": pd.Categorical(["branch 899", "never seen", "branch 7"])})
+    beyond, new, seen = estimator.predict_proba(rows)[:, 1]
+    assert beyond == new
+    assert 0.5 < beyond < 0.7
+    assert seen < 0.2
+
+
 def test_weights_count_as_copies(loans: tuple[pd.DataFrame, Any]) -> None:
     frame, y = loans
     weights = np.where(y == 1, 3.0, 1.0)

@@ -1,0 +1,98 @@
+"""Commands that make scorecards and use them on many loans: train, score."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.options import Artifact, err, fail, out, settings_of
+
+if TYPE_CHECKING:
+    from model.artifact import Card
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    to: Annotated[Path, typer.Option("--out", help="folder to write the scorecard into")],
+    world: Annotated[Path | None, typer.Option(help="folder of a world: `generate`")] = None,
+    table: Annotated[Path | None, typer.Option(help="your own loans: a .csv or .parquet")] = None,
+    target: Annotated[str | None, typer.Option(help="column that says how a loan ended")] = None,
+    positive: Annotated[str | None, typer.Option(help="its value that means default; 1")] = None,
+    time: Annotated[str | None, typer.Option(help="column whose latest third is held out")] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="schema.toml written by an earlier run")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="draws the held-out third without --time")] = 7,
+    suggested: Annotated[
+        bool, typer.Option(help="keep to directions the loans clearly show, where none is stated")
+    ] = True,
+) -> None:
+    """Fit a scorecard on a world's loans or on your own table; print how good it is."""
+    from service.tables import columns_table, metrics_table
+
+    if (world is None) == (table is None):
+        fail("train: expected exactly one of --world DIR and --table FILE")
+    if world is not None:
+        out.print(metrics_table(train_on_world(world, to)))
+        out.print(f"scorecard -> {to}", soft_wrap=True)
+        return
+    if target is None:
+        fail("train --table: expected --target COL, the column that says how a loan ended")
+    from model import flat, leakage
+
+    with err.status("training") as status:
+        card = flat.train(
+            table or Path(),
+            target,
+            to,
+            positive=positive,
+            time=time,
+            schema=schema,
+            seed=seed,
+            suggested=suggested,
+            step=lambda said: status.update(f"training: {said}"),
+            show=lambda seen: out.print(columns_table(seen, suggested)),
+        )
+    out.print(metrics_table(card))
+    if missing := card.loans["outcome_or_time_missing"]:
+        out.print(f"{missing:,} loans were left out: their outcome or time is missing")
+    for name, points in card.loans["moved_points"].items():
+        out.print(
+            f"look at {name}: it gives the held-out loans {points:+.0f} points on average against "
+            "those fitted on: is it still recorded the same way?",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
+    auc = card.metrics["held_out"]["auc"]
+    if auc > leakage.MOST_AUC_ALONE:
+        out.print(
+            f"AUC {auc:.3f} on held-out loans is rarely true of loans: look for columns that know "
+            "how the loan ended",
+            style="yellow",
+        )
+    out.print(f"scorecard and {flat.SCHEMA} -> {to}", soft_wrap=True)
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="loans to score: a .csv or .parquet")],
+    to: Annotated[Path, typer.Option("--out", help=".csv or .parquet to write")],
+    artifact: Artifact = None,
+) -> None:
+    """Score every row of a table: its columns with pd_12m, score, grade and reasons added."""
+    from service.portfolio import score_table
+    from service.scores import Scores
+
+    rows = score_table(file, to, Scores.load(settings_of(artifact=artifact).artifact))
+    out.print(f"{rows:,} loans scored -> {to}", soft_wrap=True)
+
+
+def train_on_world(world: Path, to: Path) -> "Card":
+    """Fit a scorecard on a world's loans, saying on the terminal what is being done."""
+    from model.training import train as trained
+
+    with err.status("training") as status:
+        return trained(world, to, lambda step: status.update(f"training: {step}"))
