@@ -64,6 +64,9 @@ export function lines(text, most) {
   return made.join("<br>");
 }
 
+// A label over two lines at most, of some width or more.
+const twoLines = (text, least) => lines(text, Math.max(least, /[\u3400-\u9fff]/u.test(text) ? text.length + 2 : text.length / 2 + 5));
+
 // From the average firm's score to this one's; what moves little is one bar.
 export async function waterfall(where, assessment, labels, most = 12, wide = 28) {
   const moved = Object.entries(assessment.contributions).filter(([, points]) => Math.abs(points) >= 0.05)
@@ -71,7 +74,7 @@ export async function waterfall(where, assessment, labels, most = 12, wide = 28)
   const shown = moved.slice(0, most);
   const rest = moved.slice(most).reduce((sum, [, points]) => sum + points, 0);
   const room_for = narrow() ? 20 : wide;
-  const names = [t("平均企业", "average firm"), ...shown.map(([name]) => lines(labels[name] ?? name, room_for))];
+  const names = [t("平均企业", "average firm"), ...shown.map(([name]) => twoLines(labels[name] ?? name, room_for))];
   const values = [assessment.reference_score, ...shown.map(([, points]) => points)];
   const measure = ["absolute", ...shown.map(() => "relative")];
   if (Math.abs(rest) >= 0.05) { names.push(t("其余特征", "all others")); values.push(rest); measure.push("relative"); }
@@ -86,5 +89,5 @@ export async function waterfall(where, assessment, labels, most = 12, wide = 28)
     textposition: "outside", cliponaxis: false, connector: { line: { color: c.line } },
     increasing: { marker: { color: c.approve } }, decreasing: { marker: { color: c.decline } }, totals: { marker: { color: c.accent } },
     hovertemplate: "%{y}: %{text}<extra></extra>",
-  }], { height: 40 + names.reduce((sum, name) => sum + (name.includes("<br>") ? 36 : 26), 0), yaxis: { autorange: "reversed" }, xaxis: { range: [low - room, high + room] }, margin: { l: 12, r: 30, t: 4, b: 12 } });
+  }], { height: 40 + names.length * (names.some((name) => name.includes("<br>")) ? 38 : 27), yaxis: { autorange: "reversed" }, xaxis: { range: [low - room, high + room] }, margin: { l: 12, r: 30, t: 4, b: 12 } });
 }

@@ -35,7 +35,7 @@ async function radar() {
   const traces = [{ type: "scatterpolar", r: closed(names.map((name) => own[name])), theta: closed(said), fill: "toself", name: t("这家企业", "this firm"), line: { color: c.accent, width: 3 } }];
   if (middle) traces.unshift({ type: "scatterpolar", r: closed(names.map((name) => middle[name])), theta: closed(said), name: t("行业中位数", "median of the sector"), line: { color: c.soft, dash: "dot" } });
   await draw("#radar", traces, {
-    showlegend: true, polar: { bgcolor: "rgba(0,0,0,0)", radialaxis: { gridcolor: c.line, tickfont: { size: 10 }, angle: 90, tickangle: 90 }, angularaxis: { gridcolor: c.line } }, margin: { l: 70, r: 70, t: 30, b: 20 },
+    showlegend: true, legend: { orientation: "h", x: 0, y: -0.1, yanchor: "top" }, polar: { bgcolor: "rgba(0,0,0,0)", radialaxis: { gridcolor: c.line, tickfont: { size: 10 }, angle: 90, tickangle: 90 }, angularaxis: { gridcolor: c.line } }, margin: { l: 70, r: 70, t: 40, b: 20 },
   });
 }
 
