@@ -1,6 +1,7 @@
 """What the console reads and posts beside /v1/decisions: JSON, for anyone else too."""
 
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -253,7 +254,7 @@ def _running(parts: Parts) -> _Routes:
             {
                 "version": engine.versions.policy,
                 "findings": [str(one) for one in findings],
-                "rules": [_rule(rule) for rule in engine.policy.rules.values()],
+                "rules": list(engine.policy.rules.values()),
                 "text": settings.policy_file.read_text("utf-8"),
             }
         )
@@ -293,8 +294,6 @@ def _replayed(parts: Parts, record: Record) -> object:
 
 def _previewed(parts: Parts, body: bytes) -> Decision:
     """A real decision that is not recorded."""
-    import time
-
     try:
         asked = parse(body, parts.today())
     except Fault as fault:
@@ -320,7 +319,3 @@ def _queue(parts: Parts) -> list[Queued]:
 
     lines = parts.journal.find(most=200, chosen=waits)
     return [Queued(line=line, case=parts.desk.case(line.decision_id)) for line in reversed(lines)]
-
-
-def _rule(rule: Any) -> dict[str, object]:
-    return {name: getattr(rule, name) for name in rule.__struct_fields__}

@@ -20,7 +20,6 @@ from service.console import words
 from service.console.api import Parts
 from service.console.assets import Assets
 from service.decide import Decision
-from service.problem import Problem
 from service.replay import versions_of
 
 LANGS = ("zh", "en")
@@ -164,8 +163,3 @@ class Pages:
         response = Response(html, status, media_type="text/html", headers=HEADERS)
         self._parts.sessions.keep(request, response, session)
         return response
-
-
-def not_found(path: str) -> Problem:
-    """What a page that is not there is told as."""
-    return Problem("not-found", 404, f"There is no page {path[:80]!r}.")
