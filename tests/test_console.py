@@ -54,6 +54,12 @@ def referred(client: httpx.Client) -> bytes:
 
 
 @pytest.fixture(scope="module")
+def api(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def windows() -> Iterator[dict[str, BrowserContext]]:
     """One window a theme; they are kept, for the chart library takes a second to read."""
     with chromium() as browser:
@@ -129,7 +135,7 @@ def serious(page: Page) -> list[Any]:
 
 @pytest.mark.parametrize("page", BOTH, indirect=True, ids=["-".join(one) for one in BOTH])
 def test_from_the_form_to_the_decision_in_three_clicks(
-    page: Page, server: Server, request: pytest.FixtureRequest
+    page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
 ) -> None:
     lang = request.node.callspec.params["page"][0]
     page.goto(f"{server.url}/{lang}/")
@@ -142,7 +148,7 @@ def test_from_the_form_to_the_decision_in_three_clicks(
     expect(page.locator(".verdict-box.approve")).to_be_visible()
     drawn(page, "#scale", "#waterfall")
     decision_id = page.url.rsplit("/", 1)[1]
-    told = httpx.get(f"{server.url}/v1/decisions/{decision_id}").json()
+    told = api.get(f"/v1/decisions/{decision_id}").json()
     assert 0 < told["limit_yuan"] <= 20_000_000
     assert page.locator("#main").get_by_text(told["record"]["hash"]).is_visible()
     for reason in told["reasons"]:
@@ -155,14 +161,13 @@ def test_from_the_form_to_the_decision_in_three_clicks(
 
 @pytest.mark.parametrize("page", BOTH, indirect=True, ids=["-".join(one) for one in BOTH])
 def test_what_if_moves_as_it_is_dragged_and_plays_the_way_to_yes(
-    page: Page, server: Server, request: pytest.FixtureRequest
+    page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
 ) -> None:
     lang = request.node.callspec.params["page"][0]
-    with httpx.Client(base_url=server.url) as client:
-        young = json.loads(client.get("/v1/firms/young-shop").content)
-        young["credit_file"]["tax"]["arrears_yuan"] = 9_000.0
-        decision = posted(client, json.dumps(young).encode())
-    before = httpx.get(f"{server.url}/v1/totals").json()["decisions"]
+    young = json.loads(api.get("/v1/firms/young-shop").content)
+    young["credit_file"]["tax"]["arrears_yuan"] = 9_000.0
+    decision = posted(api, json.dumps(young).encode())
+    before = api.get("/v1/totals").json()["decisions"]
     page.goto(f"{server.url}/{lang}/what-if/{decision['decision_id']}")
     expect(page.locator(f"#verdict.{decision['verdict']}")).to_be_visible()
     drawn(page, "#waterfall")
@@ -183,16 +188,15 @@ def test_what_if_moves_as_it_is_dragged_and_plays_the_way_to_yes(
     page.locator("#switches input[value=registry]").uncheck()
     expect(page.locator("#verdict.refer")).to_be_visible()
     assert capped
-    assert httpx.get(f"{server.url}/v1/totals").json()["decisions"] == before
+    assert api.get("/v1/totals").json()["decisions"] == before
 
 
 @pytest.mark.parametrize("page", BOTH, indirect=True, ids=["-".join(one) for one in BOTH])
 def test_two_officers_approve_what_the_engine_referred(
-    page: Page, server: Server, request: pytest.FixtureRequest
+    page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
 ) -> None:
     lang = request.node.callspec.params["page"][0]
-    with httpx.Client(base_url=server.url) as client:
-        decision = posted(client, referred(client))
+    decision = posted(api, referred(api))
     page.goto(f"{server.url}/{lang}/desk")
     page.locator(f"#queue [data-id='{decision['decision_id']}']").click()
     page.locator("#said").fill("The registry was seen on paper.")
@@ -212,7 +216,7 @@ def test_two_officers_approve_what_the_engine_referred(
     expect(page.locator("#toast")).to_contain_text(officers.nth(2).inner_text())
     page.locator("button[value=yes]").click()
     expect(page.locator(".events li")).to_have_count(2)
-    case = httpx.get(f"{server.url}/v1/desk/decisions/{decision['decision_id']}").json()
+    case = api.get(f"/v1/desk/decisions/{decision['decision_id']}").json()
     assert (case["status"], case["verdict"]) == ("signed", "approve")
     page.locator("#case-body details summary").click()
     page.locator("#objection").fill("The electricity bill is another firm's.")
@@ -227,18 +231,19 @@ def test_two_officers_approve_what_the_engine_referred(
     expect(page.locator("#verified .ok")).to_be_visible()
 
 
-def test_a_pasted_firm_with_a_hostile_name_is_text(page: Page, server: Server) -> None:
+def test_a_pasted_firm_with_a_hostile_name_is_text(
+    page: Page, server: Server, api: httpx.Client
+) -> None:
     name = "<img src=x onerror=alert(1)>{{7*7}}</script>"
-    with httpx.Client(base_url=server.url) as client:
-        young = json.loads(client.get("/v1/firms/young-shop").content)
-        young["credit_file"]["registry"]["name"] = name
-        page.goto(f"{server.url}/en/")
-        page.locator("#any-json summary").click()
-        page.locator("#json").fill(json.dumps(young))
-        page.locator("#use-json").click()
-        expect(page.locator("#chosen")).to_have_text(name)
-        page.locator("#send").click()
-        expect(page.locator("#verdict.approve")).to_be_visible()
+    young = json.loads(api.get("/v1/firms/young-shop").content)
+    young["credit_file"]["registry"]["name"] = name
+    page.goto(f"{server.url}/en/")
+    page.locator("#any-json summary").click()
+    page.locator("#json").fill(json.dumps(young))
+    page.locator("#use-json").click()
+    expect(page.locator("#chosen")).to_have_text(name)
+    page.locator("#send").click()
+    expect(page.locator("#verdict.approve")).to_be_visible()
     page.locator("#open").click()
     for path in ("decision", "portrait", "what-if"):
         page.goto(f"{server.url}/en/{path}")
