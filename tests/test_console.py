@@ -18,8 +18,8 @@ from tests.browser import Heard, chromium, context
 
 pytestmark = pytest.mark.slow
 BOTH = [(lang, theme) for lang in ("zh", "en") for theme in ("light", "dark")]
-AXE = [("zh", "light"), ("en", "dark")]
-"""Each language and each theme once: what axe-core looks at depends on no pair of them."""
+TWO = [("zh", "light"), ("en", "dark")]
+"""Each language and each theme once: what the longer tests look at depends on no pair of them."""
 OF_A_DECISION = ("decision", "portrait", "what-if")
 PLAIN = ("", "concept", "speed", "desk", "models")
 
@@ -112,7 +112,7 @@ def test_every_page_is_whole_quick_and_accessible(
         paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
         assert page.wait_for_function(paint).json_value() < 1_000
         assert 0 < page.evaluate(WEIGHT) < 150_000
-        if (lang, theme) in AXE:
+        if (lang, theme) in TWO:
             assert serious(page) == []
 
 
@@ -133,7 +133,7 @@ def serious(page: Page) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("page", BOTH, indirect=True, ids=["-".join(one) for one in BOTH])
+@pytest.mark.parametrize("page", TWO, indirect=True, ids=["-".join(one) for one in TWO])
 def test_from_the_form_to_the_decision_in_three_clicks(
     page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
 ) -> None:
@@ -159,7 +159,7 @@ def test_from_the_form_to_the_decision_in_three_clicks(
     expect(page.locator("#checked code")).to_be_visible()
 
 
-@pytest.mark.parametrize("page", BOTH, indirect=True, ids=["-".join(one) for one in BOTH])
+@pytest.mark.parametrize("page", TWO, indirect=True, ids=["-".join(one) for one in TWO])
 def test_what_if_moves_as_it_is_dragged_and_plays_the_way_to_yes(
     page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
 ) -> None:
@@ -191,7 +191,7 @@ def test_what_if_moves_as_it_is_dragged_and_plays_the_way_to_yes(
     assert api.get("/v1/totals").json()["decisions"] == before
 
 
-@pytest.mark.parametrize("page", BOTH, indirect=True, ids=["-".join(one) for one in BOTH])
+@pytest.mark.parametrize("page", TWO, indirect=True, ids=["-".join(one) for one in TWO])
 def test_two_officers_approve_what_the_engine_referred(
     page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
 ) -> None:

@@ -141,15 +141,17 @@ def plainly(
         if not holds(condition, facts[condition["feature"]]):
             return str(condition["feature"])
     caps = [asked["amount_yuan"], asked["limit_yuan"], product["amount_max_yuan"]]
+    if floor(min(caps) / 1000) * 1000 < product["amount_min_yuan"]:
+        return "amount"  # what is asked for is read before the facts that cap it
     for key, feature in (("tax_multiple", "tax_paid_12m_yuan"), ("sales_share", "sales_12m_yuan")):
         if key in product:
             known = facts[feature]
             if known is None or isnan(known):
                 return feature
             caps.append(product[key] * known + 0.005)
+            if floor(min(caps) / 1000) * 1000 < product["amount_min_yuan"]:
+                return "amount"
     amount_yuan = floor(min(caps) / 1000) * 1000
-    if amount_yuan < product["amount_min_yuan"]:
-        return "amount"
     return float(amount_yuan), max(tenors), rate_of(product, max(tenors), asked)
 
 
