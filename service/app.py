@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -28,9 +28,10 @@ from service.application import parse
 from service.body import invalid, json_body
 from service.chain import Receipt, Record
 from service.console import api
-from service.console.api import Parts
+from service.console.api import Parts, found
 from service.console.assets import Assets
 from service.console.pages import Pages
+from service.day import local, today
 from service.decide import Decision, Engine, decide
 from service.ledger import Ledger, LedgerBusy, LedgerError
 from service.problem import MEDIA_TYPE, Problem
@@ -42,7 +43,6 @@ log = logging.getLogger("yidaitong")
 PATH, SCORES = "/v1/decisions", "/v1/scores"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Decision).decode
-_CHINA = timezone(timedelta(hours=8))
 
 
 def create_app(parts: Parts) -> ASGIApp:
@@ -59,15 +59,11 @@ def create_app(parts: Parts) -> ASGIApp:
 
     async def post_recourse(request: Request) -> Response:
         body = await json_body(dict(request.scope["headers"]), request.receive, max_body_bytes)
-        try:
-            asked, wanted_yuan = parse(body, _today()), _wanted_yuan(request)
-        except Fault as fault:
-            raise invalid(fault) from None
+        asked, wanted_yuan = parse(body, today()), _wanted_yuan(request)
         return _json(_encode(await run_in_threadpool(recourse, asked, engine, wanted_yuan)))
 
     async def get_decision(request: Request) -> Response:
-        decision_id = str(request.path_params["decision_id"])
-        record = _found(ledger, decision_id)
+        record = found(ledger, request)
         return _json(with_record(record.decision, record))
 
     async def get_notice(request: Request) -> Response:
@@ -76,13 +72,10 @@ def create_app(parts: Parts) -> ASGIApp:
         if form is None:
             wanted = notice.prefers_html(request.headers.get("accept", ""))
             form = "html" if wanted else "json"
-        decision_id = str(request.path_params["decision_id"])
-        return await run_in_threadpool(_notice, ledger, decision_id, lang, form)
+        return await run_in_threadpool(_notice, found(ledger, request), lang, form)
 
     async def get_schedule(request: Request) -> Response:
-        decision_id = str(request.path_params["decision_id"])
-        code = str(request.path_params["product"])
-        return _json(_schedule(_found(ledger, decision_id), code))
+        return _json(_schedule(found(ledger, request), str(request.path_params["product"])))
 
     scores = Scores(engine.scorer.card, engine.versions.scorecard)
     decisions = _Decisions(parts)
@@ -145,7 +138,7 @@ def _fastapi(lifespan: Any = None) -> FastAPI:
         title="Yidaitong", docs_url=None, redoc_url=None, lifespan=lifespan, openapi_url=None
     )
     app.add_route("/healthz", _constant({"status": "ok"}), methods=["GET"])
-    for error in (Problem, HTTPException, LedgerError, Exception):
+    for error in (Problem, Fault, HTTPException, LedgerError, Exception):
         app.add_exception_handler(error, _render)
     return app
 
@@ -176,11 +169,7 @@ def _schema(scores: Scores, alone: bool = False) -> Callable[[Request], Awaitabl
 def _post_scores(scores: Scores, most: int) -> Callable[[Request], Awaitable[Response]]:
     async def post_scores(request: Request) -> Response:
         body = await json_body(dict(request.scope["headers"]), request.receive, most)
-        try:
-            values = scores.parse(body)
-        except Fault as fault:
-            raise invalid(fault) from None
-        return _json(_encode(scores.score(values)))
+        return _json(_encode(scores.score(scores.parse(body))))
 
     return post_scores
 
@@ -214,10 +203,7 @@ class _Decisions:
     async def _decided(self, body: bytes) -> bytes:
         """Decide on a body and record it; the reply, once the record is durable."""
         received = time.perf_counter_ns()
-        try:
-            asked = parse(body, _today())
-        except Fault as fault:
-            raise invalid(fault) from None
+        asked = parse(body, today())
         begun = time.perf_counter_ns()
         decision = decide(
             asked,
@@ -244,18 +230,6 @@ def with_record(stored: bytes, receipt: Receipt | Record) -> bytes:
     return stored[:-1] + b',"record":' + _encode(place) + b"}"
 
 
-def _found(ledger: Ledger, decision_id: str) -> Record:
-    record = ledger.get(decision_id)
-    if record is None:
-        raise Problem(
-            "decision-not-found",
-            404,
-            f"No decision {decision_id[:64]!r} is in the ledger; expected the decision_id of "
-            "an earlier reply.",
-        )
-    return record
-
-
 def _schedule(record: Record, code: str) -> bytes:
     """The instalments of one of a decision's offers, as if paid out on the day it was decided."""
     decision = _decode(record.decision)
@@ -265,14 +239,14 @@ def _schedule(record: Record, code: str) -> bytes:
         known = ", ".join(dict.fromkeys(one.product for one in offers)) or "none"
         said = f"The decision offers no product {code[:16]!r}; it offers {known}."
         raise Problem("offer-not-found", 404, said)
-    start = decision.decided_at.astimezone(_CHINA).date()
+    start = local(decision.decided_at).date()
     return _encode(plan(offer, start))
 
 
-def _notice(ledger: Ledger, decision_id: str, lang: Any, form: str) -> Response:
+def _notice(record: Record, lang: Any, form: str) -> Response:
     """The applicant's notice of a decision, as JSON or as a page."""
     try:
-        told = notice.notice(_found(ledger, decision_id), lang)
+        told = notice.notice(record, lang)
     except notice.NoticeError as error:
         log.error("notice: %s", error)
         said = "The recorded decision cannot be told as a notice by this version."
@@ -294,11 +268,7 @@ def _choice(request: Request, name: str, choices: Sequence[str]) -> str | None:
     value = request.query_params.get(name)
     if value is None or value in choices:
         return value
-    raise invalid(Fault(name, value[:80], f"one of {', '.join(choices)}"))
-
-
-def _today() -> date:
-    return datetime.now(_CHINA).date()
+    raise Fault(name, value[:80], f"one of {', '.join(choices)}")
 
 
 def _json(body: bytes, status: int = 200) -> Response:
@@ -323,6 +293,8 @@ async def _render(_: Request, error: Exception) -> Response:
     """Any exception as a problem document; an unforeseen one tells nothing of its inside."""
     if isinstance(error, Problem):
         problem = error
+    elif isinstance(error, Fault):
+        problem = invalid(error)
     elif isinstance(error, HTTPException):
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         headers: Any = error.headers

@@ -105,7 +105,6 @@ def backtest(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
     from service import backtest as backtests
-    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY
     from service.tables import backtest_table
 
     if (world is None) == (ledger is None):
@@ -114,8 +113,8 @@ def backtest(
     load_engine(artifact)  # makes the demo's scorecard when there is none
     was = backtests.Parts(
         settings.artifact,
-        settings.policy or DEFAULT_POLICY,
-        settings.catalogue or DEFAULT_CATALOGUE,
+        settings.policy_file,
+        settings.catalogue_file,
     )
     now = backtests.Parts(
         scorecard or was.artifact, policy or was.policy, catalogue or was.catalogue
@@ -160,14 +159,13 @@ def frontier(
 
     from service import frontier as frontiers
     from service.backtest import Parts, world_chunks
-    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY
 
     settings, chunks = settings_of(artifact=artifact), world_chunks(world)
     load_engine(artifact)
     parts = Parts(
         settings.artifact,
-        settings.policy or DEFAULT_POLICY,
-        settings.catalogue or DEFAULT_CATALOGUE,
+        settings.policy_file,
+        settings.catalogue_file,
     )
     every = max(1, sum(chunk.applications for chunk in chunks) // most)
     columns = (BarColumn(), TimeElapsedColumn())
@@ -199,15 +197,15 @@ def shadow(
     """Let a challenger decide what the champion decided, in a ledger of its own."""
     import time
 
-    from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY, Engine
+    from service.decide import Engine
     from service.ledger import open_ledger
     from service.shadow import follow
 
     settings = settings_of(artifact=artifact)
     engine = Engine.load(
         scorecard or settings.artifact,
-        policy or settings.policy or DEFAULT_POLICY,
-        settings.catalogue or DEFAULT_CATALOGUE,
+        policy or settings.policy_file,
+        settings.catalogue_file,
     )
     decided = differing = 0
     with open_ledger(to) as challenger, err.status("following") as status:

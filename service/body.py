@@ -46,14 +46,14 @@ async def json_body(headers: Mapping[bytes, bytes], receive: Receive, most: int)
 
 
 async def read(request: Request, kind: type[Any], most: int = 20_000) -> Any:
-    """The body as a record of some kind; raises Problem naming the field at fault."""
+    """The body as a record of some kind; raises Fault naming the field."""
     body = await json_body(dict(request.scope["headers"]), request.receive, most)
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         place, _, where = str(error).partition(" - at `$")
         field = where.rstrip("`").lstrip(".") or "body"
-        raise invalid(Fault(field, "the body posted", place.lower())) from None
+        raise Fault(field, "the body posted", place.lower()) from None
 
 
 def invalid(fault: Fault) -> Problem:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from service.decide import Decision
 from service.ledger import Ledger
-from service.policy import Verdict
+from service.policy import VERDICTS, Verdict
 
 MOST_LINES = 10_000
 MOST_READ = 20_000
@@ -176,7 +176,7 @@ class _Sums:
     """What totals are made of."""
 
     def __init__(self) -> None:
-        self.counted: dict[str, int] = dict.fromkeys(("approve", "refer", "decline"), 0)
+        self.counted: dict[str, int] = dict.fromkeys(VERDICTS, 0)
         self.approved_yuan = self.engine_us = 0.0
         self._adding = threading.Lock()
 

@@ -5,7 +5,7 @@ sentence stands in notice.toml in both languages; the page is notice.html.
 """
 
 import tomllib
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from model.features import FEATURES, INDEX, SOURCE_LABELS
 from model.reasons import Reason, said
 from service.application import Request, parse
 from service.chain import Receipt, Record
+from service.day import local
 from service.decide import Decision, Versions
 from service.limit import LABELS as CAP_LABELS
 from service.offers import Offer
@@ -30,7 +31,6 @@ FORMATS: tuple[Format, ...] = ("json", "html")
 Status = Literal["answered", "silent", "not_consented"]
 PAGE = Path(__file__).parent / "notice.html"
 TEXTS = Path(__file__).parent / "notice.toml"
-_CHINA = timezone(timedelta(hours=8))
 _decode = msgspec.json.Decoder(Decision).decode
 
 CAP_SOURCES: dict[str, str] = {
@@ -238,7 +238,7 @@ def _decided(decision: Decision, lang: Lang) -> list[str]:
         return [*told, _say(f"offers_{verdict}", lang)]
     shown = len(decision.offers)
     told.append(_say("offers_bind", lang, fit=decision.eligible_products, shown=shown))
-    decided_on = decision.decided_at.astimezone(_CHINA).date()
+    decided_on = local(decision.decided_at).date()
     if any(offer.valid_until < decided_on for offer in decision.offers):
         told.append(_say("offers_lapsed", lang, as_of=_day(decision.as_of, lang)))
     return told
@@ -313,7 +313,7 @@ def _record(decision: Decision, record: Record, lang: Lang) -> list[RecordLine]:
     versions = decision.versions
     lines = {
         "decision_id": decision.decision_id,
-        "decided_at": decision.decided_at.astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S"),
+        "decided_at": local(decision.decided_at).strftime("%Y-%m-%d %H:%M:%S"),
         "as_of": decision.as_of.isoformat(),
         "hash": f"{record.seq} / {record.hash}",
         "scorecard": versions.scorecard,

@@ -16,6 +16,7 @@ from service.decide import Decision
 from service.desk import Answer, Case, Dispute, Ruling, Signature
 from service.journal import Line, Totals
 from service.notice import FORMATS, LANGS, Notice
+from service.policy import VERDICTS
 from service.problem import MEDIA_TYPE, ProblemDocument
 from service.recourse import Recourse
 from service.replay import Replay
@@ -259,7 +260,7 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
             operation["requestBody"] = {"required": True, "content": _json(posted, {})}
         paths.setdefault(path, {})[method] = operation
     paths["/v1/decisions"]["get"]["parameters"] = [
-        _query("verdict", ("approve", "refer", "decline"), "Only these."), _ASKED
+        _query("verdict", VERDICTS, "Only these."), _ASKED
     ]  # fmt: skip
     paths["/v1/firms"]["get"]["parameters"] = [_ASKED]
     return paths

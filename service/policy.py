@@ -31,6 +31,7 @@ from service.expression import (
 
 Verdict = Literal["approve", "refer", "decline"]
 SEVERITY: dict[Verdict, int] = {"approve": 0, "refer": 1, "decline": 2}
+VERDICTS = tuple(SEVERITY)
 Missing = Literal["no_hit", "refer", "decline"]
 
 APPLICATION_FACTS: tuple[tuple[str, Type], ...] = (
@@ -226,7 +227,7 @@ class Policy:
                 severity = max(severity, SEVERITY[result.verdict])
             elif cap_yuan is None or (result.cap_yuan or 0.0) < cap_yuan:
                 cap_yuan, cap_code = result.cap_yuan, rule.code
-        verdict: Verdict = ("approve", "refer", "decline")[severity]
+        verdict = VERDICTS[severity]
         return Outcome(verdict, results, cap_yuan, cap_code, degraded_yuan, forced)
 
     def _of_sources(

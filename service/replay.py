@@ -5,6 +5,7 @@ from datetime import date
 import msgspec
 from msgspec import Struct
 
+from model.credit_file import Fault
 from service.application import parse
 from service.chain import Record
 from service.decide import Decision, Engine, Versions, decide
@@ -32,7 +33,11 @@ def replay(record: Record, engine: Engine) -> Replay:
     then names the version.
     """
     was = _decode(record.decision)
-    request = parse(record.request, date.max)
+    try:
+        request = parse(record.request, date.max)
+    except Fault as fault:  # accepted by an earlier version only
+        told = f"request: {fault}"
+        return Replay(decision_id=was.decision_id, same=False, difference=told)
     again = decide(
         request, engine, decision_id=was.decision_id, decided_at=was.decided_at, tick=lambda: 0
     )

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import uvicorn
@@ -24,8 +23,6 @@ from service.scores import Scores
 from service.settings import Settings
 from service.showcase import read
 
-_CHINA = timezone(timedelta(hours=8))
-
 
 def make(settings: Settings, engine: Engine) -> ASGIApp:
     """The application of some settings; raises the errors of its parts."""
@@ -46,7 +43,6 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
             benchmark=Benchmark(lambda out: _benchmark(settings.artifact, out)),
             showcase=read(settings.showcase),
             about=(settings.artifact / CARD).read_bytes(),
-            today=lambda: datetime.now(UTC).astimezone(_CHINA).date(),
         )
     )
 

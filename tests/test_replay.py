@@ -55,3 +55,11 @@ def test_another_policy_is_named_first(record: Record, engine: Engine) -> None:
     other = replace(was, versions=replace(was.versions, policy="0" * 16), limit_yuan=1.0)
     found = replay(replace(record, decision=msgspec.json.encode(other)), engine)
     assert str(found.difference).startswith("versions: recorded")
+
+
+def test_a_request_no_longer_accepted_is_told_apart(record: Record, engine: Engine) -> None:
+    found = replay(
+        replace(record, request=record.request.replace(b"amount_yuan", b"amount")), engine
+    )
+    assert not found.same
+    assert str(found.difference).startswith("request: application.amount")

@@ -17,14 +17,16 @@ from model.credit_file import SOURCES, Fault
 from service.application import parse
 from service.archive import Archive
 from service.benchmark import Benchmark
-from service.body import invalid, json_body, read
+from service.body import json_body, read
 from service.chain import Record
 from service.clocks import Clocks
 from service.console.session import Session, Sessions
+from service.day import today
 from service.decide import Decision, Engine, decide
 from service.desk import Answer, Case, Desk, Dispute, Ruling, Signature
 from service.journal import Journal, Line
 from service.ledger import Ledger, verify
+from service.policy import VERDICTS
 from service.problem import Problem
 from service.replay import replay, versions_of
 from service.settings import Settings
@@ -33,7 +35,6 @@ from service.showcase import Showcase
 Handler = Callable[[Request], Awaitable[Response]]
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Decision).decode
-_VERDICTS = ("approve", "refer", "decline")
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -50,7 +51,6 @@ class Parts(Struct, frozen=True, kw_only=True):
     benchmark: Benchmark
     showcase: Showcase | None
     about: bytes
-    today: Callable[[], Any]
 
 
 class Queued(Struct, frozen=True, kw_only=True):
@@ -71,6 +71,20 @@ def answer(value: object, status: int = 200) -> Response:
     return Response(_encode(value), status, media_type="application/json")
 
 
+def found(ledger: Ledger, request: Request) -> Record:
+    """The record a route's path names; raises Problem when there is none."""
+    decision_id = str(request.path_params["decision_id"])
+    record = ledger.get(decision_id)
+    if record is None:
+        raise Problem(
+            "decision-not-found",
+            404,
+            f"No decision {decision_id[:64]!r} is in the ledger; expected the decision_id of "
+            "an earlier reply.",
+        )
+    return record
+
+
 def routes(parts: Parts) -> list[Route]:
     """Every route of the API beside decisions."""
     groups = (_decisions(parts), _desk(parts), _showcase(parts), _running(parts))
@@ -89,16 +103,16 @@ def _decisions(parts: Parts) -> _Routes:
 
     async def find(request: Request) -> Response:
         verdict = request.query_params.get("verdict") or None
-        if verdict is not None and verdict not in _VERDICTS:
-            raise invalid(Fault("verdict", verdict[:20], f"one of {', '.join(_VERDICTS)}"))
+        if verdict is not None and verdict not in VERDICTS:
+            raise Fault("verdict", verdict[:20], f"one of {', '.join(VERDICTS)}")
         asked = request.query_params.get("q", "")[:80]
         return answer(await run_in_threadpool(parts.journal.find, asked, verdict))
 
     async def asked(request: Request) -> Response:
-        return Response(_record(parts, request).request, media_type="application/json")
+        return Response(found(parts.ledger, request).request, media_type="application/json")
 
     async def again(request: Request) -> Response:
-        return answer(await run_in_threadpool(_replayed, parts, _record(parts, request)))
+        return answer(await run_in_threadpool(_replayed, parts, found(parts.ledger, request)))
 
     async def preview(request: Request) -> Response:
         most = parts.settings.max_body_bytes
@@ -130,7 +144,7 @@ def _desk(parts: Parts) -> _Routes:
         wanted = (await read(request, SignIn)).officer
         if wanted is not None and wanted not in sessions.officers:
             known = f"one of {', '.join(sessions.officers)}, or null"
-            raise invalid(Fault("officer", wanted[:40], known))
+            raise Fault("officer", wanted[:40], known)
         response = answer({"officer": wanted})
         sessions.keep(request, response, Session(session.token, wanted))
         return response
@@ -139,11 +153,11 @@ def _desk(parts: Parts) -> _Routes:
         return answer(await run_in_threadpool(_queue, parts))
 
     async def case(request: Request) -> Response:
-        return answer(desk.case(_record(parts, request).decision_id))
+        return answer(desk.case(found(parts.ledger, request).decision_id))
 
     async def rule(request: Request) -> Response:
         officer, ruling = sessions.officer(request), await read(request, Ruling)
-        decision = _decode(_record(parts, request).decision)
+        decision = _decode(found(parts.ledger, request).decision)
         if decision.verdict != "refer":
             said = f"The decision is {decision.verdict}; expected one referred to a person."
             raise Problem("not-referred", 409, said)
@@ -156,8 +170,8 @@ def _desk(parts: Parts) -> _Routes:
     def step(kind: type[Any], done: Callable[[str, str, Any], Case]) -> Handler:
         async def handle(request: Request) -> Response:
             officer, posted = sessions.officer(request), await read(request, kind)
-            found = _record(parts, request).decision_id
-            return answer(await run_in_threadpool(done, found, officer, posted))
+            decided = found(parts.ledger, request).decision_id
+            return answer(await run_in_threadpool(done, decided, officer, posted))
 
         return handle
 
@@ -212,7 +226,7 @@ def _showcase(parts: Parts) -> _Routes:
     async def section(request: Request) -> Response:
         source = str(request.path_params["source"])
         if source not in SOURCES:
-            raise invalid(Fault("source", source[:40], f"one of {', '.join(SOURCES)}"))
+            raise Fault("source", source[:40], f"one of {', '.join(SOURCES)}")
         file = msgspec.json.decode(await run_in_threadpool(posted, request))["credit_file"]
         return answer(file.get(source))
 
@@ -249,7 +263,7 @@ def _running(parts: Parts) -> _Routes:
     async def policy(_: Request) -> Response:
         from service.linter import lint  # takes a while to import, and few ask
 
-        findings = await run_in_threadpool(lint, settings.policy_file, parts.today())
+        findings = await run_in_threadpool(lint, settings.policy_file, today())
         return answer(
             {
                 "version": engine.versions.policy,
@@ -279,27 +293,14 @@ def _running(parts: Parts) -> _Routes:
     )
 
 
-def _record(parts: Parts, request: Request) -> Record:
-    decision_id = str(request.path_params["decision_id"])
-    record = parts.ledger.get(decision_id)
-    if record is None:
-        said = f"No decision {decision_id[:64]!r} is in the ledger."
-        raise Problem("decision-not-found", 404, said)
-    return record
-
-
 def _replayed(parts: Parts, record: Record) -> object:
     return replay(record, parts.archive.engine(versions_of(record)) or parts.engine)
 
 
 def _previewed(parts: Parts, body: bytes) -> Decision:
     """A real decision that is not recorded."""
-    try:
-        asked = parse(body, parts.today())
-    except Fault as fault:
-        raise invalid(fault) from None
     return decide(
-        asked,
+        parse(body, today()),
         parts.engine,
         decision_id=f"preview-{secrets.token_hex(8)}",
         decided_at=datetime.now(UTC),
