@@ -1,17 +1,19 @@
 """The scorer: a scorecard in, assessments out. The only door for serving.
 
-Needs neither scikit-learn nor pandas nor pickle: a row is scored by one binary search per feature.
+Needs neither scikit-learn nor pandas nor pickle: a row is scored by one binary search per feature
+and one look into each two-way table.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from math import exp, log
-from operator import itemgetter
+from operator import getitem, itemgetter
+from typing import Any
 
 from msgspec import Struct
 
 from model.portrait import Value
-from model.table import ScorecardError, ScorecardFile, check
+from model.table import Axis, Column, ScorecardError, ScorecardFile, TwoWay, check
 
 
 class Assessment(Struct, frozen=True, kw_only=True):
@@ -44,55 +46,80 @@ class Scorer:
                 "expected features of model/features.py"
             )
         self.card = card
-        self._numbers = [
-            (index[c.name], c.cuts, c.contributions, c.missing)
-            for c in card.columns
-            if c.kind == "number"
-        ]
+        scale = card.scale
+        self._points_per_logit = scale.doubling_points / log(2)
+        self._points_at_even = scale.base_score - self._points_per_logit * log(scale.base_odds)
+        numbers = [c for c in card.columns if c.kind == "number"]
+        self.columns = numbers + [c for c in card.columns if c.kind != "number"]
+        self.positions = [index[c.name] for c in self.columns]
+        self._order = [c.name for c in self.columns]
+        sides: dict[str, list[Axis]] = {name: [] for name in self._order}
+        for table in card.two_way:
+            sides[table.first.feature].append(table.first)
+            sides[table.second.feature].append(table.second)
+        cuts = [sorted({*c.cuts, *(x for a in sides[c.name] for x in a.cuts)}) for c in numbers]
+        self._numbers = list(zip(self.positions, cuts, strict=False))
         self._categories = [
-            (
-                index[c.name],
-                dict(zip(c.categories, c.contributions, strict=True)),
-                c.missing,
-                c.unknown,
-            )
-            for c in card.columns
-            if c.kind != "number"
+            (index[c.name], _codes(c), len(c.categories)) for c in self.columns[len(numbers) :]
         ]
-        ordered = [c for c in card.columns if c.kind == "number"]
-        ordered += [c for c in card.columns if c.kind != "number"]
-        self.columns = ordered
-        self.positions = [index[c.name] for c in ordered]
-        self._order = [c.name for c in ordered]
-        self._references = [c.reference for c in ordered]
-        self._points_per_logit = card.scale.doubling_points / log(2)
-        reference_logit = card.intercept + sum(self._references)
-        self.reference_score = self._exact_score(reference_logit)
+        finest = [*cuts, *([] for _ in self._categories)]
+        self._points = [
+            [self._gained(column.reference, step) for step in _steps(column, at)]
+            for column, at in zip(self.columns, finest, strict=True)
+        ]
+        self._two_way = [self._grid(table, finest) for table in card.two_way]
+        reference = sum(c.reference for c in self.columns) + sum(t.reference for t in card.two_way)
+        self.reference_score = self._exact_score(card.intercept + reference)
         self._bounds = [band.pd_12m_below for band in card.grades]
         self._grades = [band.grade for band in card.grades]
-        dimensions = list(dict.fromkeys(c.dimension for c in ordered))
+        dimensions = list(dict.fromkeys(c.dimension for c in self.columns))
         self._dimensions = [
-            (d, _picker([i for i, c in enumerate(ordered) if c.dimension == d])) for d in dimensions
+            (d, _picker([i for i, c in enumerate(self.columns) if c.dimension == d]))
+            for d in dimensions
         ]
 
-    def _exact_score(self, logit: float) -> float:
-        scale = self.card.scale
-        return scale.base_score - self._points_per_logit * (logit + log(scale.base_odds))
+    def _gained(self, reference: float, contribution: float) -> float:
+        return self._points_per_logit * (reference - contribution)
 
-    def contributions(self, values: Sequence[Value]) -> list[float]:
-        """Log-odds of default that each column adds, in the order of `columns`."""
-        out = []
-        for at, cuts, steps, missing in self._numbers:
-            x = values[at]
-            out.append(missing if x != x else steps[bisect_left(cuts, x)])  # type: ignore[type-var]
-        for at, table, missing, unknown in self._categories:
-            category = values[at]
-            out.append(missing if category is None else table.get(category, unknown))  # type: ignore[arg-type]
-        return out
+    def _grid(
+        self, table: TwoWay, cuts: Sequence[list[float]]
+    ) -> tuple[int, int, list[list[float]]]:
+        """Where a table's features stand, and half its points by their steps."""
+        i, k = self._order.index(table.first.feature), self._order.index(table.second.feature)
+        across = _bands(self.columns[k], table.second, cuts[k])
+        rows = [
+            [self._gained(table.reference, row[band]) / 2.0 for band in across]
+            for row in table.contributions
+        ]
+        return i, k, [rows[band] for band in _bands(self.columns[i], table.first, cuts[i])]
+
+    def _exact_score(self, logit: float) -> float:
+        return self._points_at_even - self._points_per_logit * logit
+
+    def points(self, values: Sequence[Value]) -> list[float]:
+        """Points each column adds to the reference score, in the order of `columns`.
+
+        A two-way table's points are shared equally by its features.
+        """
+        # steps count from the lowest; the last, -1, is a missing value's
+        steps: list[int] = [
+            bisect_left(cuts, x) if (x := values[at]) == x else -1  # type: ignore[type-var]
+            for at, cuts in self._numbers
+        ]
+        steps += [codes.get(values[at], unknown) for at, codes, unknown in self._categories]
+        points = list(map(getitem, self._points, steps))
+        for i, k, grid in self._two_way:
+            half = grid[steps[i]][steps[k]]
+            points[i] += half
+            points[k] += half
+        return points
 
     def logit(self, values: Sequence[Value]) -> float:
         """Log-odds of default of one row."""
-        return self.card.intercept + sum(self.contributions(values))
+        return self._logit(self.reference_score + sum(self.points(values)))
+
+    def _logit(self, score: float) -> float:
+        return (self._points_at_even - score) / self._points_per_logit
 
     def grade(self, pd_12m: float) -> str:
         """The named band a probability falls in."""
@@ -104,22 +131,17 @@ class Scorer:
 
     def rate(self, values: Sequence[Value]) -> tuple[int, float, str]:
         """Score, pd_12m and grade of one row, without reasons: for many rows at once."""
-        return self._rated(self.contributions(values))
+        return self._rated(self.points(values))
 
-    def _rated(self, added: Sequence[float]) -> tuple[int, float, str]:
-        logit = self.card.intercept + sum(added)
-        pd_12m = probability(logit)
-        return round(self._exact_score(logit)), pd_12m, self.grade(pd_12m)
+    def _rated(self, points: Sequence[float]) -> tuple[int, float, str]:
+        score = self.reference_score + sum(points)
+        pd_12m = probability(self._logit(score))
+        return round(score), pd_12m, self.grade(pd_12m)
 
     def assess(self, values: Sequence[Value]) -> Assessment:
         """Score one portrait, with the exact contribution of every feature."""
-        added = self.contributions(values)
-        score, pd_12m, grade = self._rated(added)
-        factor = self._points_per_logit
-        points = [
-            factor * (reference - own)
-            for reference, own in zip(self._references, added, strict=True)
-        ]
+        points = self.points(values)
+        score, pd_12m, grade = self._rated(points)
         return Assessment(
             score=score,
             pd_12m=pd_12m,
@@ -128,6 +150,27 @@ class Scorer:
             contributions=dict(zip(self._order, points, strict=True)),
             dimensions={name: sum(pick(points)) for name, pick in self._dimensions},
         )
+
+
+def _codes(column: Column) -> dict[Any, int]:
+    """The step of each category; unknown ones come after them, missing ones last."""
+    return {**{category: i for i, category in enumerate(column.categories)}, None: -1}
+
+
+def _steps(column: Column, cuts: Sequence[float]) -> list[float]:
+    """Contributions by step over cuts that may be finer than the column's, missing last."""
+    if column.kind != "number":
+        return [*column.contributions, column.unknown, column.missing]
+    coarse = [bisect_left(column.cuts, cut) for cut in cuts]
+    return [column.contributions[i] for i in (*coarse, len(column.cuts))] + [column.missing]
+
+
+def _bands(column: Column, axis: Axis, cuts: Sequence[float]) -> list[int]:
+    """The band of each of a column's steps."""
+    if column.kind == "number":
+        return [*(bisect_left(axis.cuts, cut) for cut in cuts), len(axis.cuts), -1]
+    group = {category: i for i, members in enumerate(axis.groups) for category in members}
+    return [group.get(category, -1) for category in column.categories] + [-1, -1]
 
 
 def _picker(members: list[int]) -> Callable[[Sequence[float]], tuple[float, ...]]:

@@ -1,11 +1,12 @@
 """The points table as stored: scorecard.json, its records and its reader.
 
 A scorecard is a sum of step functions: every feature has cuts and one contribution per step, in
-log-odds of default within 12 months. The reader refuses a file whose table contradicts itself
-(cuts out of order, a step against the declared direction, a number that is not finite), naming
-the place.
+log-odds of default within 12 months, and a few pairs of features have a table of two ways. The
+reader refuses a file whose tables contradict themselves (cuts out of order, a step against the
+declared direction, a number that is not finite), naming the place.
 """
 
+from itertools import pairwise
 from math import isfinite
 from typing import Annotated, Literal
 
@@ -52,6 +53,36 @@ class Column(_Part, frozen=True, kw_only=True):
     reference: Number
 
 
+class Axis(_Part, frozen=True, kw_only=True):
+    """One side of a two-way table: the bands a feature's values fall in.
+
+    A number falls in bands as in Column.cuts; a category in the group that lists it. Missing
+    values, and categories that no group lists, have one band more, the last.
+    """
+
+    feature: str
+    cuts: list[Number] = []
+    groups: list[list[str]] = []
+
+    @property
+    def bands(self) -> int:
+        """How many bands there are without the last."""
+        return len(self.groups) or len(self.cuts) + 1
+
+
+class TwoWay(_Part, frozen=True, kw_only=True):
+    """What two features say only together, beyond what each says alone.
+
+    `contributions[i][k]` is for band i of the first and band k of the second. Its two features
+    share it equally, which is its Shapley value.
+    """
+
+    first: Axis
+    second: Axis
+    contributions: list[list[Number]]
+    reference: Number
+
+
 class Scale(_Part, frozen=True, kw_only=True):
     """Points: `base_score` at `base_odds` good to one default; odds double every `doubling`."""
 
@@ -74,6 +105,7 @@ class ScorecardFile(_Part, frozen=True, kw_only=True):
     name: str
     intercept: Number
     columns: Annotated[list[Column], Meta(min_length=1, max_length=2000)]
+    two_way: Annotated[list[TwoWay], Meta(max_length=2000)] = []
     scale: Scale
     grades: Annotated[list[GradeBand], Meta(min_length=1, max_length=50)]
 
@@ -98,6 +130,9 @@ def check(card: ScorecardFile) -> None:
             raise ScorecardError(f"columns: {name!r} appears twice, expected distinct names")
     for column in card.columns:
         _check_column(column)
+    known = {column.name: column for column in card.columns}
+    for number, table in enumerate(card.two_way):
+        _check_two_way(f"two_way[{number}]", table, known)
     bounds = [band.pd_12m_below for band in card.grades]
     if bounds != sorted(set(bounds)) or bounds[-1] != 1.0:
         raise ScorecardError(f"grades: got bounds {bounds}, expected ascending and ending in 1.0")
@@ -119,7 +154,7 @@ def _check_column(column: Column) -> None:
             raise ScorecardError(f"{at}: expected distinct categories and no cuts")
     if len(steps) != expected:
         raise ScorecardError(f"{at}.contributions: got {len(steps)}, expected {expected}")
-    if any(b <= a for a, b in zip(column.cuts, column.cuts[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(column.cuts)):
         raise ScorecardError(f"{at}.cuts: expected ascending, got {column.cuts}")
     if direction and column.kind != "nominal":
         for k in range(1, len(steps)):
@@ -128,3 +163,47 @@ def _check_column(column: Column) -> None:
                     f"{at}.contributions[{k}]: {steps[k]} after {steps[k - 1]} goes against the "
                     f"declared direction {direction:+d}"
                 )
+
+
+def _check_two_way(at: str, table: TwoWay, columns: dict[str, Column]) -> None:
+    cells = table.contributions
+    if table.first.feature == table.second.feature:
+        raise ScorecardError(f"{at}: {table.first.feature!r} twice, expected two features")
+    for side, axis in (("first", table.first), ("second", table.second)):
+        _check_axis(f"{at}.{side}", axis, columns)
+    shape = (table.first.bands + 1, table.second.bands + 1)
+    if len(cells) != shape[0] or any(len(row) != shape[1] for row in cells):
+        raise ScorecardError(f"{at}.contributions: expected {shape[0]} rows of {shape[1]}")
+    if not all(isfinite(cell) for row in cells for cell in row) or not isfinite(table.reference):
+        raise ScorecardError(f"{at}: a number is not finite")
+    turned = [list(column) for column in zip(*cells, strict=True)]
+    for axis, rows in ((table.first, cells), (table.second, turned)):
+        column = columns[axis.feature]
+        if column.kind == "nominal" or not column.direction:
+            continue
+        for i, (lower, upper) in enumerate(pairwise(rows[:-1])):
+            if any((b - a) * column.direction < 0 for a, b in zip(lower, upper, strict=True)):
+                raise ScorecardError(
+                    f"{at}: band {i + 1} of {axis.feature!r} goes against its declared direction "
+                    f"{column.direction:+d}"
+                )
+
+
+def _check_axis(at: str, axis: Axis, columns: dict[str, Column]) -> None:
+    column = columns.get(axis.feature)
+    if column is None:
+        raise ScorecardError(f"{at}: {axis.feature!r} is not among the columns")
+    if column.kind == "number":
+        if axis.groups:
+            raise ScorecardError(f"{at}.groups: expected none for a number")
+        if any(b <= a for a, b in pairwise(axis.cuts)):
+            raise ScorecardError(f"{at}.cuts: expected ascending, got {axis.cuts}")
+        return
+    listed = [category for group in axis.groups for category in group]
+    if axis.cuts or not axis.groups or len(set(listed)) != len(listed):
+        raise ScorecardError(f"{at}: expected groups of distinct categories and no cuts")
+    if column.kind == "ordered" and listed != [c for c in column.categories if c in set(listed)]:
+        raise ScorecardError(f"{at}.groups: expected the order of the column's categories")
+    if not set(listed) <= set(column.categories):
+        unknown = sorted(set(listed) - set(column.categories))
+        raise ScorecardError(f"{at}.groups: {unknown[0]!r} is not a category of the column")
