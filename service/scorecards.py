@@ -1,4 +1,4 @@
-"""Commands that make scorecards and use them on many loans: train, score."""
+"""Commands that make scorecards, use them on many loans and hand them on: train, score, export."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +9,7 @@ from service.options import Artifact, err, fail, out, settings_of
 
 if TYPE_CHECKING:
     from model.artifact import Card
+    from model.points import Points
 
 app = typer.Typer()
 
@@ -88,6 +89,37 @@ def score(
 
     rows = score_table(file, to, Scores.load(settings_of(artifact=artifact).artifact))
     out.print(f"{rows:,} loans scored -> {to}", soft_wrap=True)
+
+
+@app.command()
+def export(
+    artifact: Annotated[Path, typer.Argument(help="folder of a scorecard written by `train`")],
+    to: Annotated[Path, typer.Option("--out", help="file to write: a page to print, .html")],
+) -> None:
+    """Take a scorecard to where loans are decided today: a page to sign."""
+    from model import artifact as artifacts
+    from model.points import points
+
+    suffix = to.suffix.lower()
+    if suffix not in EXPORTS:
+        fail(f"--out: got {to.name!r}, expected a name that ends in {', '.join(EXPORTS)}")
+    written = EXPORTS[suffix](points(*artifacts.load(artifact)))
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_bytes(written)
+    except OSError as error:
+        raise ValueError(f"--out: got {to}: {error.strerror}; expected a file to write") from None
+    out.print(f"scorecard -> {to} ({len(written):,} bytes)", soft_wrap=True)
+
+
+def _page(found: "Points") -> bytes:
+    from model.page import html
+
+    return html(found).encode()
+
+
+EXPORTS = {".html": _page}
+"""File name's end -> what makes the file's content of a scorecard in points."""
 
 
 def train_on_world(world: Path, to: Path) -> "Card":

@@ -1,0 +1,56 @@
+"""`yidaitong export`, as a lender types it."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from service import cli
+
+SUFFIXES = (".html",)
+
+
+def yidaitong(*words: str) -> Result:
+    return CliRunner().invoke(cli.app, [*words], env={"COLUMNS": "200"})
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_scorecard_leaves_in_every_form(suffix: str, own_artifact: Path, tmp_path: Path) -> None:
+    to = tmp_path / "new" / f"card{suffix}"
+    said = yidaitong("export", str(own_artifact), "--out", str(to))
+    assert said.exit_code == 0, said.output
+    assert f"({to.stat().st_size:,} bytes)" in said.output
+    first = to.read_bytes()
+    assert yidaitong("export", str(own_artifact), "--out", str(to)).exit_code == 0
+    assert to.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("{own}", "--out", "card.pdf"), "--out: got 'card.pdf', expected a name that ends in"),
+        (("{own}", "--out", "card"), "--out: got 'card', expected a name that ends in .html"),
+        (("none", "--out", "card.html"), "expected an artefact folder"),
+        (("{own}", "--out", "{own}/card.json/x.html"), "expected a file to write"),
+        (("{own}", "--out", "folder.html"), "Is a directory; expected a file to write"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    words: tuple[str, ...],
+    said: str,
+    own_artifact: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "folder.html").mkdir()
+    monkeypatch.chdir(tmp_path)
+    typed = [word.format(own=own_artifact) for word in words]
+    monkeypatch.setattr("sys.argv", ["yidaitong", "export", *typed])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 1
+    printed = capfd.readouterr().err
+    assert said in " ".join(printed.split())
+    assert printed.count("error:") == 1
+    assert "Traceback" not in printed
