@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from model.credit_file import Fault
 from service.options import Artifact, err, fail, out, settings_of
 
 if TYPE_CHECKING:
@@ -94,16 +95,22 @@ def score(
 @app.command()
 def export(
     artifact: Annotated[Path, typer.Argument(help="folder of a scorecard written by `train`")],
-    to: Annotated[Path, typer.Option("--out", help="file to write: a page to print, .html")],
+    to: Annotated[Path, typer.Option("--out", help="file to write: .html to sign, or .sql")],
+    table: Annotated[
+        str | None, typer.Option(help="of .sql: the table selected from; loans")
+    ] = None,
 ) -> None:
-    """Take a scorecard to where loans are decided today: a page to sign."""
+    """Take a scorecard to where loans are decided today: a page to sign, a SELECT."""
     from model import artifact as artifacts
     from model.points import points
 
     suffix = to.suffix.lower()
     if suffix not in EXPORTS:
-        fail(f"--out: got {to.name!r}, expected a name that ends in {', '.join(EXPORTS)}")
-    written = EXPORTS[suffix](points(*artifacts.load(artifact)))
+        listed = ", ".join(EXPORTS)
+        raise ValueError(f"--out: got {to.name!r}, expected a name that ends in one of {listed}")
+    if table is not None and suffix != ".sql":
+        raise Fault("--table", table, "none unless --out ends in .sql")
+    written = EXPORTS[suffix](points(*artifacts.load(artifact)), table or "loans")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_bytes(written)
@@ -112,14 +119,20 @@ def export(
     out.print(f"scorecard -> {to} ({len(written):,} bytes)", soft_wrap=True)
 
 
-def _page(found: "Points") -> bytes:
+def _page(found: "Points", table: str) -> bytes:
     from model.page import html
 
     return html(found).encode()
 
 
-EXPORTS = {".html": _page}
-"""File name's end -> what makes the file's content of a scorecard in points."""
+def _sql(found: "Points", table: str) -> bytes:
+    from model.sql import query
+
+    return query(found, table).encode()
+
+
+EXPORTS = {".html": _page, ".sql": _sql}
+"""File name's end -> what makes the file's content of a scorecard in points and a table's name."""
 
 
 def train_on_world(world: Path, to: Path) -> "Card":

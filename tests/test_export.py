@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 
 from service import cli
 
-SUFFIXES = (".html",)
+SUFFIXES = (".html", ".sql")
 
 
 def yidaitong(*words: str) -> Result:
@@ -28,8 +28,16 @@ def test_a_scorecard_leaves_in_every_form(suffix: str, own_artifact: Path, tmp_p
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("{own}", "--out", "card.pdf"), "--out: got 'card.pdf', expected a name that ends in"),
-        (("{own}", "--out", "card"), "--out: got 'card', expected a name that ends in .html"),
+        (
+            ("{own}", "--out", "card.pdf"),
+            "--out: got 'card.pdf', expected a name that ends in one of",
+        ),
+        (
+            ("{own}", "--out", "card"),
+            "--out: got 'card', expected a name that ends in one of .html, .sql",
+        ),
+        (("{own}", "--out", "x.html", "--table", "a"), "--table: got 'a', expected none unless"),
+        (("{own}", "--out", "x.sql", "--table", "a..b"), "--table: got 'a..b', expected the name"),
         (("none", "--out", "card.html"), "expected an artefact folder"),
         (("{own}", "--out", "{own}/card.json/x.html"), "expected a file to write"),
         (("{own}", "--out", "folder.html"), "Is a directory; expected a file to write"),

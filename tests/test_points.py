@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from model import artifact as artifacts
@@ -52,13 +53,13 @@ def test_ten_thousand_rows_have_the_scorers_points(card: ScorecardFile) -> None:
     found = points(card, "v")
     scorer = Scorer(card, {one.name: i for i, one in enumerate(card.columns)})
     assert found.reference_score == pytest.approx(scorer.reference_score, abs=1e-9)
-    for row in rows(card, 10_000):
-        expected = scorer.assess(row)
-        got = dict(zip((f.column.name for f in found.features), added(found, row), strict=True))
-        assert got == pytest.approx(expected.contributions, abs=1e-9)
-        score = found.reference_score + sum(got.values())
-        logit = (found.even_score - score) / found.points_per_logit
-        assert logit == pytest.approx(scorer.logit(row), abs=1e-9)
+    taken = rows(card, 10_000)
+    names = [feature.column.name for feature in found.features]
+    expected = [scorer.assess(row).contributions for row in taken]
+    got = np.array([added(found, row) for row in taken])
+    np.testing.assert_allclose(got, [[one[n] for n in names] for one in expected], 0, 1e-9)
+    logit = (found.even_score - found.reference_score - got.sum(axis=1)) / found.points_per_logit
+    np.testing.assert_allclose(logit, [scorer.logit(row) for row in taken], 0, 1e-9)
 
 
 def test_the_score_at_a_probability_is_where_the_grade_changes() -> None:
