@@ -95,12 +95,12 @@ def score(
 @app.command()
 def export(
     artifact: Annotated[Path, typer.Argument(help="folder of a scorecard written by `train`")],
-    to: Annotated[Path, typer.Option("--out", help="file to write: .html to sign, or .sql")],
+    to: Annotated[Path, typer.Option("--out", help="file to write: .html to sign, .sql, .onnx")],
     table: Annotated[
         str | None, typer.Option(help="of .sql: the table selected from; loans")
     ] = None,
 ) -> None:
-    """Take a scorecard to where loans are decided today: a page to sign, a SELECT."""
+    """Take a scorecard to where loans are decided today: a page to sign, a SELECT, a graph."""
     from model import artifact as artifacts
     from model.points import points
 
@@ -110,7 +110,13 @@ def export(
         raise ValueError(f"--out: got {to.name!r}, expected a name that ends in one of {listed}")
     if table is not None and suffix != ".sql":
         raise Fault("--table", table, "none unless --out ends in .sql")
-    written = EXPORTS[suffix](points(*artifacts.load(artifact)), table or "loans")
+    found = points(*artifacts.load(artifact))
+    try:
+        written = EXPORTS[suffix](found, table or "loans")
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"--out: {suffix} needs {error.name}, which is not installed: uv sync --extra exports"
+        ) from None
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_bytes(written)
@@ -131,7 +137,13 @@ def _sql(found: "Points", table: str) -> bytes:
     return query(found, table).encode()
 
 
-EXPORTS = {".html": _page, ".sql": _sql}
+def _onnx(found: "Points", table: str) -> bytes:
+    from model.onnx_graph import graph
+
+    return graph(found)
+
+
+EXPORTS = {".html": _page, ".sql": _sql, ".onnx": _onnx}
 """File name's end -> what makes the file's content of a scorecard in points and a table's name."""
 
 

@@ -1,5 +1,6 @@
 """`yidaitong export`, as a lender types it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from service import cli
 
-SUFFIXES = (".html", ".sql")
+SUFFIXES = (".html", ".sql", ".onnx")
 
 
 def yidaitong(*words: str) -> Result:
@@ -25,6 +26,18 @@ def test_a_scorecard_leaves_in_every_form(suffix: str, own_artifact: Path, tmp_p
     assert to.read_bytes() == first
 
 
+@pytest.mark.parametrize(("suffix", "needs"), [(".onnx", "onnx")])
+def test_a_package_that_is_not_there_is_named(
+    suffix: str, needs: str, own_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, needs, None)
+    left = yidaitong("export", str(own_artifact), "--out", str(tmp_path / f"card{suffix}"))
+    assert str(left.exception) == (
+        f"--out: {suffix} needs {needs}, which is not installed: uv sync --extra exports"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -34,7 +47,7 @@ def test_a_scorecard_leaves_in_every_form(suffix: str, own_artifact: Path, tmp_p
         ),
         (
             ("{own}", "--out", "card"),
-            "--out: got 'card', expected a name that ends in one of .html, .sql",
+            "--out: got 'card', expected a name that ends in one of .html, .sql, .onnx",
         ),
         (("{own}", "--out", "x.html", "--table", "a"), "--table: got 'a', expected none unless"),
         (("{own}", "--out", "x.sql", "--table", "a..b"), "--table: got 'a..b', expected the name"),
