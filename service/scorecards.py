@@ -95,12 +95,14 @@ def score(
 @app.command()
 def export(
     artifact: Annotated[Path, typer.Argument(help="folder of a scorecard written by `train`")],
-    to: Annotated[Path, typer.Option("--out", help="file to write: .html to sign, .sql, .onnx")],
+    to: Annotated[
+        Path, typer.Option("--out", help="file to write: .html to sign, .sql, .onnx, .xlsx")
+    ],
     table: Annotated[
         str | None, typer.Option(help="of .sql: the table selected from; loans")
     ] = None,
 ) -> None:
-    """Take a scorecard to where loans are decided today: a page to sign, a SELECT, a graph."""
+    """Take a scorecard to where loans are decided today: a page to sign, SQL, ONNX, a workbook."""
     from model import artifact as artifacts
     from model.points import points
 
@@ -143,7 +145,13 @@ def _onnx(found: "Points", table: str) -> bytes:
     return graph(found)
 
 
-EXPORTS = {".html": _page, ".sql": _sql, ".onnx": _onnx}
+def _xlsx(found: "Points", table: str) -> bytes:
+    from model.workbook import workbook
+
+    return workbook(found)
+
+
+EXPORTS = {".html": _page, ".sql": _sql, ".onnx": _onnx, ".xlsx": _xlsx}
 """File name's end -> what makes the file's content of a scorecard in points and a table's name."""
 
 

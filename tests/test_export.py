@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from service import cli
 
-SUFFIXES = (".html", ".sql", ".onnx")
+SUFFIXES = (".html", ".sql", ".onnx", ".xlsx")
 
 
 def yidaitong(*words: str) -> Result:
@@ -26,7 +26,7 @@ def test_a_scorecard_leaves_in_every_form(suffix: str, own_artifact: Path, tmp_p
     assert to.read_bytes() == first
 
 
-@pytest.mark.parametrize(("suffix", "needs"), [(".onnx", "onnx")])
+@pytest.mark.parametrize(("suffix", "needs"), [(".onnx", "onnx"), (".xlsx", "openpyxl")])
 def test_a_package_that_is_not_there_is_named(
     suffix: str, needs: str, own_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,7 +47,7 @@ def test_a_package_that_is_not_there_is_named(
         ),
         (
             ("{own}", "--out", "card"),
-            "--out: got 'card', expected a name that ends in one of .html, .sql, .onnx",
+            "--out: got 'card', expected a name that ends in one of .html, .sql, .onnx, .xlsx",
         ),
         (("{own}", "--out", "x.html", "--table", "a"), "--table: got 'a', expected none unless"),
         (("{own}", "--out", "x.sql", "--table", "a..b"), "--table: got 'a..b', expected the name"),
