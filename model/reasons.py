@@ -5,7 +5,7 @@ loans the scorecard was fitted on; contributions add up to the score, so nothing
 Features of one group tell the same story, and only the strongest of a group becomes a reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Literal
 
@@ -35,77 +35,100 @@ class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
     points: float | None = None
 
 
-def lowering(
-    columns: Sequence[Column],
-    positions: Sequence[int],
-    values: Sequence[Value],
-    points: Sequence[float],
-    as_of: Mapping[str, date],
-    most: int = MOST,
-) -> list[Reason]:
-    """The reasons that lower the score, strongest first, at most `most`, one a group."""
-    worst = sorted([(point, i) for i, point in enumerate(points) if point <= -0.5])
-    return _distinct(worst, columns, positions, values, as_of, most)
+class Teller:
+    """Tells a scorecard's contributions as reasons; compiled once from its columns.
+
+    `positions[j]` says where column j's value stands in the rows it will be given, as in Scorer.
+    """
+
+    def __init__(self, columns: Sequence[Column], positions: Sequence[int]) -> None:
+        self._voices = [_Voice(*both) for both in zip(columns, positions, strict=True)]
+
+    def lowering(
+        self,
+        values: Sequence[Value],
+        points: Sequence[float],
+        as_of: Mapping[str, date],
+        most: int = MOST,
+    ) -> list[Reason]:
+        """The reasons that lower the score, strongest first, at most `most`, one a group."""
+        lower = [i for i, point in enumerate(points) if point <= -0.5]
+        lower.sort(key=points.__getitem__)
+        return self._told(lower, values, points, as_of, most)
+
+    def strongest(
+        self,
+        values: Sequence[Value],
+        points: Sequence[float],
+        as_of: Mapping[str, date],
+        most: int = MOST,
+    ) -> list[Reason]:
+        """The reasons that move the score most, either way, at most `most`, one a group."""
+        return self._told(_outermost(points), values, points, as_of, most)
+
+    def _told(
+        self,
+        ranked: Iterable[int],
+        values: Sequence[Value],
+        points: Sequence[float],
+        as_of: Mapping[str, date],
+        most: int,
+    ) -> list[Reason]:
+        reasons: list[Reason] = []
+        told: set[str] = set()
+        for i in ranked:
+            if len(reasons) >= most:
+                break
+            voice = self._voices[i]
+            if voice.group not in told:
+                told.add(voice.group)
+                reasons.append(voice.reason(values, points[i], as_of))
+        return reasons
 
 
-def strongest(
-    columns: Sequence[Column],
-    positions: Sequence[int],
-    values: Sequence[Value],
-    points: Sequence[float],
-    as_of: Mapping[str, date],
-    most: int = MOST,
-) -> list[Reason]:
-    """The reasons that move the score most, either way, at most `most`, one a group."""
-    sizes = [*map(abs, points)]
-    order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
-    found = [(points[i], i) for i in order[:24]]
-    return _distinct(found, columns, positions, values, as_of, most)
+def _outermost(points: Sequence[float]) -> Iterator[int]:
+    """Positions from the largest points, either way, to the smallest."""
+    order = sorted(range(len(points)), key=points.__getitem__)
+    low, high = 0, len(order) - 1
+    while low <= high:
+        if -points[order[low]] >= points[order[high]]:
+            yield order[low]
+            low += 1
+        else:
+            yield order[high]
+            high -= 1
 
 
-def _distinct(
-    ranked: Sequence[tuple[float, int]],
-    columns: Sequence[Column],
-    positions: Sequence[int],
-    values: Sequence[Value],
-    as_of: Mapping[str, date],
-    most: int,
-) -> list[Reason]:
-    reasons: list[Reason] = []
-    told: set[str] = set()
-    for point, i in ranked:
-        if len(reasons) >= most:
-            break
-        column = columns[i]
-        if column.group in told:
-            continue
-        told.add(column.group)
-        reasons.append(_reason(column, values[positions[i]], point, as_of.get(column.source)))
-    return reasons
+class _Voice:
+    """What one column needs to speak."""
 
+    __slots__ = ("at", "code", "en", "group", "label_en", "label_zh", "name", "source", "zh")
 
-def _reason(column: Column, value: Value, points: float, as_of: date | None) -> Reason:
-    if value is None or value != value:
-        value, seen_zh, seen_en = None, "无数据", "not available"
-    else:
-        seen_zh = seen_en = said(value, column.unit, "zh")
-        if column.unit in _SAID_APART:
-            seen_en = said(value, column.unit, "en")
-    effect = f"{points:+.0f}"
-    return Reason(
-        code=f"M-{column.name.upper()}",
-        text_zh=f"{column.label_zh}：{seen_zh}（{effect}分）",
-        text_en=f"{column.label_en}: {seen_en} ({effect} points)",
-        feature=column.name,
-        value=value,
-        source=column.source,
-        source_as_of=as_of,
-        points=points,
-    )
+    def __init__(self, column: Column, at: int) -> None:
+        self.name, self.source, self.group, self.at = column.name, column.source, column.group, at
+        self.code = f"M-{column.name.upper()}"
+        self.label_zh, self.label_en = f"{column.label_zh}：", f"{column.label_en}: "
+        self.zh, self.en = _sayings(column.unit)
 
-
-_SAID_APART = frozenset({"yuan", "yes/no", "months", "persons", "kWh"})
-"""Units that are said otherwise in English than in Chinese."""
+    def reason(self, values: Sequence[Value], points: float, as_of: Mapping[str, date]) -> Reason:
+        value, effect = values[self.at], f"{points:+.0f}"
+        if value is None or value != value:
+            value, seen_zh, seen_en = None, "无数据", "not available"
+        elif isinstance(value, str):
+            seen_zh = seen_en = value
+        else:
+            seen_zh = self.zh(value)
+            seen_en = seen_zh if self.en is self.zh else self.en(value)
+        return Reason(
+            code=self.code,
+            text_zh=f"{self.label_zh}{seen_zh}（{effect}分）",
+            text_en=f"{self.label_en}{seen_en} ({effect} points)",
+            feature=self.name,
+            value=value,
+            source=self.source,
+            source_as_of=as_of.get(self.source),
+            points=points,
+        )
 
 
 def said(value: float | str, unit: str, language: Literal["zh", "en"]) -> str:
@@ -116,29 +139,51 @@ def said(value: float | str, unit: str, language: Literal["zh", "en"]) -> str:
     >>> said(0.256, "ratio", "en"), said(1.0, "yes/no", "zh")
     ('25.6 %', '是')
     """
-    zh = language == "zh"
     if isinstance(value, str):
         return value
-    if unit == "yuan":
-        if zh:
-            return f"{value / 1e4:,.1f}万元" if abs(value) >= 1e4 else f"{value:,.0f}元"
-        return f"{value / 1e6:,.2f} million yuan" if abs(value) >= 1e6 else f"{value:,.0f} yuan"
-    if unit == "ratio":
-        return f"{value * 100:,.1f} %"
-    if unit == "yes/no":
-        return ("是" if value else "否") if zh else ("yes" if value else "no")
-    if unit == "months":
-        months = f"{value:,.1f}" if value % 1 and abs(value) < 10 else f"{value:,.0f}"
-        return f"{months}个月" if zh else f"{months} months"
-    if unit == "persons":
-        return f"{value:,.0f}人" if zh else f"{value:,.0f} persons"
-    if unit == "kWh":
-        return f"{value:,.0f}千瓦时" if zh else f"{value:,.0f} kWh"
+    return _sayings(unit)[language == "en"](value)
+
+
+def _yuan_zh(value: float) -> str:
+    return f"{value / 1e4:,.1f}万元" if abs(value) >= 1e4 else f"{value:,.0f}元"
+
+
+def _yuan_en(value: float) -> str:
+    return f"{value / 1e6:,.2f} million yuan" if abs(value) >= 1e6 else f"{value:,.0f} yuan"
+
+
+def _ratio(value: float) -> str:
+    return f"{value * 100:,.1f} %"
+
+
+def _months(value: float) -> str:
+    return f"{value:,.1f}" if value % 1 and abs(value) < 10 else f"{value:,.0f}"
+
+
+def _number(value: float) -> str:
     if value % 1:
-        number = f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
-    else:
-        number = f"{value:,.0f}"
-    return number if unit in _UNSAID else f"{number} {unit}"
+        return f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
+    return f"{value:,.0f}"
 
 
-_UNSAID = ("", "count", "category", "log ratio")
+Saying = Callable[[float], str]
+_SAYINGS: dict[str, tuple[Saying, Saying]] = {
+    "yuan": (_yuan_zh, _yuan_en),
+    "ratio": (_ratio, _ratio),
+    "yes/no": (lambda value: "是" if value else "否", lambda value: "yes" if value else "no"),
+    "months": (lambda value: f"{_months(value)}个月", lambda value: f"{_months(value)} months"),
+    "persons": (lambda value: f"{value:,.0f}人", lambda value: f"{value:,.0f} persons"),
+    "kWh": (lambda value: f"{value:,.0f}千瓦时", lambda value: f"{value:,.0f} kWh"),
+    **dict.fromkeys(("", "count", "category", "log ratio"), (_number, _number)),
+}
+
+
+def _sayings(unit: str) -> tuple[Saying, Saying]:
+    """How a number of a unit is said in Chinese and in English."""
+    if unit in _SAYINGS:
+        return _SAYINGS[unit]
+
+    def with_unit(value: float) -> str:
+        return f"{_number(value)} {unit}"
+
+    return with_unit, with_unit

@@ -1,10 +1,11 @@
 """The scorecard as a scikit-learn estimator: additive, monotone, calibrated, printable.
 
-Boosted trees that each see one feature add up to one step function per feature. Fitting boosts on
-binned values in cross-fitted folds (each stops on its held-out fold), averages the step functions,
-merges them to a readable number of steps and calibrates them on the held-out log-odds. What is
-learned is a table (`columns_`); predicting reads that table and nothing else, so the table printed
-on one page is the estimator.
+Boosted trees that each see one feature add up to one step function per feature; those that see a
+pair, to a two-way table. Fitting boosts on binned values in cross-fitted folds (each stops on its
+held-out fold), averages what they found, keeps two-way tables where held-out rows say they pay,
+merges steps to a readable number and calibrates on the held-out log-odds. What is learned is
+tables (`columns_`, `two_way_`); predicting reads them and nothing else, so what is printed is the
+estimator.
 """
 
 from __future__ import annotations
@@ -18,20 +19,25 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from model.boosting import Booster, Rows
+from model.pairs import banded, purified, raised
 from model.steps import Steps, encode
 
 Floats = NDArray[np.float64]
-SMALL = 2_000_000
-"""Cells below which one thread boosts: more of them wait for each other on a busy machine."""
+MOST_PAIRS = 60
+"""Two-way tables tried at most, unless told otherwise."""
+LEAST = 0.01**2
+"""Mean square of a two-way table's log-odds below which it is not worth a reader's time."""
+FEW_ROWS = 2_000
+"""Rows below which trees are kept smaller."""
+ROWS_IN_BAGS = 160_000
+"""Rows in all bags, about: many bags of few rows, few (but three) of many."""
 
 
 class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -43,11 +49,18 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         +1: a higher value may only raise the probability of the second class (default).
     max_steps : int
         Steps a feature may have on the printed page; None keeps every step that boosting found.
+    max_pairs : int or None
+        Two-way tables tried at most; None tries three for each feature, 60 at most. They are kept
+        when held-out rows say that they pay.
+    max_bands : int
+        Bands on each side of a two-way table.
     max_bins : int
         Quantile bins a number is cut into before boosting.
     n_folds : int
-        Cross-fitted folds; their step functions are averaged.
-    learning_rate, max_iter, max_leaf_nodes, min_samples_leaf, l2_regularization
+        Cross-fitted folds; their step functions are averaged. Many rows need fewer.
+    max_leaf_nodes : int or None
+        Leaves of a tree; None: 6, and 3 below 2,000 rows.
+    learning_rate, max_iter, min_samples_leaf, l2_regularization
         As in HistGradientBoostingClassifier.
     random_state : int, RandomState or None
         Draws the folds.
@@ -56,6 +69,8 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     columns_ : list of Steps
         One step function per feature, in log-odds, centred on the training rows.
+    two_way_ : list of TwoWayTable
+        What pairs of features say only together, in log-odds; empty when it did not pay.
     intercept_ : float
         Log-odds of the second class for the average training row.
     classes_ : ndarray of shape (2,)
@@ -68,17 +83,21 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         directions: Mapping[str, int] | Sequence[int] | None = None,
         max_steps: int | None = 12,
+        max_pairs: int | None = None,
+        max_bands: int = 8,
         max_bins: int = 64,
-        n_folds: int = 5,
+        n_folds: int = 16,
         learning_rate: float = 0.1,
-        max_iter: int = 500,
-        max_leaf_nodes: int = 4,
+        max_iter: int = 1_000,
+        max_leaf_nodes: int | None = None,
         min_samples_leaf: int = 20,
         l2_regularization: float = 1.0,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.directions = directions
         self.max_steps = max_steps
+        self.max_pairs = max_pairs
+        self.max_bands = max_bands
         self.max_bins = max_bins
         self.n_folds = n_folds
         self.learning_rate = learning_rate
@@ -113,20 +132,53 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for j, name in enumerate(frame.columns)
         ]
         codes = np.column_stack([encode(c, frame.iloc[:, j]) for j, c in enumerate(columns)])
-        boosted, held_out, self.n_iter_ = self._boost(columns, codes, hits, weights)
-        slope = _slope(held_out, hits, weights)
+        rows = Rows(np.where(codes < 0, np.nan, codes), hits, weights)
+        booster = self._booster(columns, len(rows.hits))
+        boosted = booster.boost(rows)
+        most = min(MOST_PAIRS, 3 * len(columns)) if self.max_pairs is None else self.max_pairs
+        if most > 0 and _pay(boosted.held_out, booster.tried(rows, boosted.held_out, most), rows):
+            boosted = booster.boost(rows, booster.ranked_pairs(rows, boosted.held_out, most))
+        self.n_iter_ = boosted.rounds
+        slope = _slope(boosted.held_out, hits, weights)
+        held = [_held(column, codes[:, j], weights) for j, column in enumerate(columns)]
+        levels = [slope * level for level in boosted.levels]
+        self.two_way_ = []
+        for pair, grid in boosted.grids.items():
+            rest, first, second = purified(slope * grid, held[pair[0]], held[pair[1]])
+            levels[pair[0]] += first
+            levels[pair[1]] += second
+            table = banded(columns, pair, rest, held, self.max_bands)
+            if np.average(table.lookup(dict(enumerate(codes.T))) ** 2, weights=weights) > LEAST:
+                self.two_way_.append(raised(table, levels))
         self.columns_ = [
-            column.learned(codes[:, j], weights, slope * boosted[j], self.max_steps, _merge)
+            column.learned(codes[:, j], weights, levels[j], self.max_steps, _merge)
             for j, column in enumerate(columns)
         ]
         self.intercept_ = _intercept(self.contributions(X).sum(axis=1), hits, weights)
         return self
 
     def contributions(self, X: Any) -> Floats:
-        """Log-odds that each feature adds, shape (n_rows, n_features)."""
+        """Log-odds that each feature adds, shape (n_rows, n_features).
+
+        What a two-way table adds is shared equally by its features.
+        """
+        alone, together = self.terms(X)
+        for j, table in enumerate(self.two_way_):
+            for side in (table.first, table.second):
+                alone[:, side.feature] += together[:, j] / 2.0
+        return alone
+
+    def terms(self, X: Any) -> tuple[Floats, Floats]:
+        """Log-odds that each feature adds alone, and each two-way table adds, both by row."""
         check_is_fitted(self, "columns_")
         frame = self._as_frame(X, reset=False)
-        return np.column_stack([c.lookup(frame.iloc[:, j]) for j, c in enumerate(self.columns_)])
+        alone = [column.lookup(frame.iloc[:, j]) for j, column in enumerate(self.columns_)]
+        codes = {
+            side.feature: encode(side.column, frame.iloc[:, side.feature])
+            for side in {s.feature: s for t in self.two_way_ for s in (t.first, t.second)}.values()
+        }
+        together = [table.lookup(codes) for table in self.two_way_]
+        return np.column_stack(alone), np.column_stack(together or [np.zeros((len(frame), 0))])
 
     def decision_function(self, X: Any) -> Floats:
         """Log-odds of the second class, shape (n_rows,)."""
@@ -184,77 +236,31 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"directions: got {signs}, expected -1, 0 or +1")
         return signs
 
-    def _boost(
-        self, columns: Sequence[Steps], codes: Floats, hits: Floats, weights: Floats
-    ) -> tuple[list[Floats], Floats, int]:
-        """Average steps per column (missing last), log-odds on rows held out, most rounds."""
-        if (codes < 0).any():  # categories too rare for a step of their own
-            codes = np.where(codes < 0, np.nan, codes)
-        random = check_random_state(self.random_state)
-        folds = min(self.n_folds, int(np.bincount(hits.astype(int)).min()))
-        rows, widths = _probe(columns)
-        total = np.zeros(len(rows))
-        held_out = np.zeros(len(hits))
-        rounds = 1
-        splits: list[tuple[Any, Any]] = (
-            list(
-                StratifiedKFold(folds, shuffle=True, random_state=random.randint(2**31 - 1)).split(
-                    codes, hits
-                )
-            )
-            if folds >= 2
-            else [(np.arange(len(hits)), np.arange(len(hits)))]
-        )
-        for train, test in splits:
-            trees = self._trees(columns, stopping=folds >= 2)
-            stop_on = (
-                {"X_val": codes[test], "y_val": hits[test], "sample_weight_val": weights[test]}
-                if folds >= 2
-                else {}
-            )
-            with threadpool_limits(1 if codes.size < SMALL else None, user_api="openmp"):
-                trees.fit(codes[train], hits[train], sample_weight=weights[train], **stop_on)
-            held_out[test] = trees.decision_function(codes[test])
-            total += trees.decision_function(rows)
-            rounds = max(rounds, trees.n_iter_)
-        total /= len(splits)
-        ends = np.cumsum(widths)
-        steps = [
-            total[end - width : end] - total[end - width]
-            for end, width in zip(ends, widths, strict=True)
-        ]
-        return steps, held_out, rounds
-
-    def _trees(self, columns: Sequence[Steps], *, stopping: bool) -> HistGradientBoostingClassifier:
-        return HistGradientBoostingClassifier(
-            learning_rate=self.learning_rate,
-            max_iter=self.max_iter if stopping else min(50, self.max_iter),
-            max_leaf_nodes=self.max_leaf_nodes,
-            min_samples_leaf=self.min_samples_leaf,
-            l2_regularization=self.l2_regularization,
-            interaction_cst="no_interactions",
-            monotonic_cst=[0 if c.kind == "nominal" else c.direction for c in columns],
-            categorical_features=[c.kind == "nominal" for c in columns],
-            early_stopping=stopping,
-            n_iter_no_change=20,
-            random_state=0,
-        )
+    def _booster(self, columns: Sequence[Steps], rows: int) -> Booster:
+        options = {
+            name: getattr(self, name)
+            for name in ("learning_rate", "min_samples_leaf", "l2_regularization")
+        }
+        options["max_leaf_nodes"] = self.max_leaf_nodes or (3 if rows < FEW_ROWS else 6)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        bags = min(self.n_folds, max(3, ROWS_IN_BAGS // rows))
+        return Booster(columns, options, bags, seed, self.max_iter)
 
 
 def _is_category(dtype: Any) -> bool:
     return not pd.api.types.is_numeric_dtype(dtype)
 
 
-def _probe(columns: Sequence[Steps]) -> tuple[Floats, list[int]]:
-    """Rows that vary one column's code (missing last) while all others stay at code 0."""
-    widths = [column.width + 1 for column in columns]
-    rows = np.zeros((sum(widths), len(columns)))
-    at = 0
-    for j, width in enumerate(widths):
-        rows[at : at + width - 1, j] = np.arange(width - 1)
-        rows[at + width - 1, j] = np.nan
-        at += width
-    return rows, widths
+def _pay(alone: Floats, together: Floats, rows: Rows) -> bool:
+    """Whether pairs rate held-out rows better, on the whole; NaN: not tried."""
+    tried = ~np.isnan(together)
+    alone, together, rows = alone[tried], together[tried], rows.at(tried)
+
+    def loss(rated: Floats) -> Floats:
+        return np.logaddexp(0.0, rated) - rows.hits * rated
+
+    gain = np.average(loss(alone) - loss(together), weights=rows.weights)
+    return bool(gain > 0)
 
 
 def _slope(held_out: Floats, hits: Floats, weights: Floats) -> float:
@@ -264,6 +270,13 @@ def _slope(held_out: Floats, hits: Floats, weights: Floats) -> float:
     fitted = LogisticRegression(C=np.inf).fit(held_out[:, None], hits, sample_weight=weights)
     slope = float(fitted.coef_[0, 0])
     return min(slope, 2.0) if slope > 0 else 1.0
+
+
+def _held(column: Steps, codes: Floats, weights: Floats) -> Floats:
+    """The weight of the rows on each step; missing ones, and rare categories, last."""
+    known = ~np.isnan(codes) & (codes >= 0)
+    at = np.where(known, codes, column.width).astype(int)
+    return np.bincount(at, weights, column.width + 1).astype(np.float64)
 
 
 def _intercept(raw: Floats, hits: Floats, weights: Floats) -> float:

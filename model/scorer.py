@@ -4,16 +4,21 @@ Needs neither scikit-learn nor pandas nor pickle: a row is scored by one binary 
 and one look into each two-way table.
 """
 
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from math import exp, log
+from math import exp, inf, log
 from operator import getitem, itemgetter
 from typing import Any
 
 from msgspec import Struct
 
 from model.portrait import Value
+from model.reasons import Teller
 from model.table import Axis, Column, ScorecardError, ScorecardFile, TwoWay, check
+
+MOST = sys.float_info.max
+"""The largest finite number."""
 
 
 class Assessment(Struct, frozen=True, kw_only=True):
@@ -34,7 +39,11 @@ class Assessment(Struct, frozen=True, kw_only=True):
 class Scorer:
     """A compiled scorecard.
 
-    `positions[j]` says where column j's value stands in the rows it will be given.
+    `columns` are the card's, numbers first; `positions[j]` says where column j's value stands in
+    the rows it will be given. `cuts` part each number's steps; `codes` are each category's steps
+    and the step of unknown ones. `step_points[j]` are the points of column j's steps, the missing
+    one last; `grids` are two columns and half their table's points by the steps of both. `teller`
+    tells points as reasons.
     """
 
     def __init__(self, card: ScorecardFile, index: Mapping[str, int]) -> None:
@@ -47,27 +56,39 @@ class Scorer:
             )
         self.card = card
         scale = card.scale
-        self._points_per_logit = scale.doubling_points / log(2)
-        self._points_at_even = scale.base_score - self._points_per_logit * log(scale.base_odds)
+        self.points_per_logit = scale.doubling_points / log(2)
+        self.points_at_even = scale.base_score - self.points_per_logit * log(scale.base_odds)
         numbers = [c for c in card.columns if c.kind == "number"]
         self.columns = numbers + [c for c in card.columns if c.kind != "number"]
         self.positions = [index[c.name] for c in self.columns]
+        self.teller = Teller(self.columns, self.positions)
         self._order = [c.name for c in self.columns]
         sides: dict[str, list[Axis]] = {name: [] for name in self._order}
         for table in card.two_way:
             sides[table.first.feature].append(table.first)
             sides[table.second.feature].append(table.second)
-        cuts = [sorted({*c.cuts, *(x for a in sides[c.name] for x in a.cuts)}) for c in numbers]
-        self._numbers = list(zip(self.positions, cuts, strict=False))
-        self._categories = [
-            (index[c.name], _codes(c), len(c.categories)) for c in self.columns[len(numbers) :]
+        self.cuts = [
+            sorted({*c.cuts, *(x for a in sides[c.name] for x in a.cuts)}) for c in numbers
         ]
-        finest = [*cuts, *([] for _ in self._categories)]
-        self._points = [
+        self.codes = [(_codes(c), len(c.categories)) for c in self.columns[len(numbers) :]]
+        self._numbers = _picker(self.positions[: len(numbers)])
+        # one lower end more: a missing value, which is above nothing, falls below it
+        self._ends = [[-inf, *cuts] for cuts in self.cuts]
+        self._categories = [
+            (at, {category: step + 1 for category, step in codes.items()}, unknown + 1)
+            for at, (codes, unknown) in zip(self.positions[len(numbers) :], self.codes, strict=True)
+        ]
+        finest = [*self.cuts, *([] for _ in self.codes)]
+        self.step_points = [
             [self._gained(column.reference, step) for step in _steps(column, at)]
             for column, at in zip(self.columns, finest, strict=True)
         ]
-        self._two_way = [self._grid(table, finest) for table in card.two_way]
+        self.grids = [self._grid(table, finest) for table in card.two_way]
+        self._levels = [[steps[-1], *steps[:-1]] for steps in self.step_points]
+        self._grids = [
+            (i, k, [[row[-1], *row[:-1]] for row in (grid[-1], *grid[:-1])])
+            for i, k, grid in self.grids
+        ]
         reference = sum(c.reference for c in self.columns) + sum(t.reference for t in card.two_way)
         self.reference_score = self._exact_score(card.intercept + reference)
         self._bounds = [band.pd_12m_below for band in card.grades]
@@ -79,7 +100,7 @@ class Scorer:
         ]
 
     def _gained(self, reference: float, contribution: float) -> float:
-        return self._points_per_logit * (reference - contribution)
+        return self.points_per_logit * (reference - contribution)
 
     def _grid(
         self, table: TwoWay, cuts: Sequence[list[float]]
@@ -94,21 +115,21 @@ class Scorer:
         return i, k, [rows[band] for band in _bands(self.columns[i], table.first, cuts[i])]
 
     def _exact_score(self, logit: float) -> float:
-        return self._points_at_even - self._points_per_logit * logit
+        return self.points_at_even - self.points_per_logit * logit
 
     def points(self, values: Sequence[Value]) -> list[float]:
         """Points each column adds to the reference score, in the order of `columns`.
 
         A two-way table's points are shared equally by its features.
         """
-        # steps count from the lowest; the last, -1, is a missing value's
-        steps: list[int] = [
-            bisect_left(cuts, x) if (x := values[at]) == x else -1  # type: ignore[type-var]
-            for at, cuts in self._numbers
-        ]
+        numbers = self._numbers(values)
+        if -inf in numbers:
+            numbers = [max(x, -MOST) for x in numbers]
+        # steps count from one; a missing value's is zero
+        steps: list[int] = list(map(bisect_left, self._ends, numbers))
         steps += [codes.get(values[at], unknown) for at, codes, unknown in self._categories]
-        points = list(map(getitem, self._points, steps))
-        for i, k, grid in self._two_way:
+        points = list(map(getitem, self._levels, steps))
+        for i, k, grid in self._grids:
             half = grid[steps[i]][steps[k]]
             points[i] += half
             points[k] += half
@@ -119,7 +140,7 @@ class Scorer:
         return self._logit(self.reference_score + sum(self.points(values)))
 
     def _logit(self, score: float) -> float:
-        return (self._points_at_even - score) / self._points_per_logit
+        return (self.points_at_even - score) / self.points_per_logit
 
     def grade(self, pd_12m: float) -> str:
         """The named band a probability falls in."""
@@ -131,9 +152,10 @@ class Scorer:
 
     def rate(self, values: Sequence[Value]) -> tuple[int, float, str]:
         """Score, pd_12m and grade of one row, without reasons: for many rows at once."""
-        return self._rated(self.points(values))
+        return self.rated(self.points(values))
 
-    def _rated(self, points: Sequence[float]) -> tuple[int, float, str]:
+    def rated(self, points: Sequence[float]) -> tuple[int, float, str]:
+        """Score, pd_12m and grade that points by column add up to."""
         score = self.reference_score + sum(points)
         pd_12m = probability(self._logit(score))
         return round(score), pd_12m, self.grade(pd_12m)
@@ -141,7 +163,7 @@ class Scorer:
     def assess(self, values: Sequence[Value]) -> Assessment:
         """Score one portrait, with the exact contribution of every feature."""
         points = self.points(values)
-        score, pd_12m, grade = self._rated(points)
+        score, pd_12m, grade = self.rated(points)
         return Assessment(
             score=score,
             pd_12m=pd_12m,
@@ -173,11 +195,13 @@ def _bands(column: Column, axis: Axis, cuts: Sequence[float]) -> list[int]:
     return [group.get(category, -1) for category in column.categories] + [-1, -1]
 
 
-def _picker(members: list[int]) -> Callable[[Sequence[float]], tuple[float, ...]]:
+def _picker(members: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
     """The values at some positions, as a tuple even when there is one."""
     if len(members) == 1:
         at = members[0]
         return lambda points: (points[at],)
+    if not members:
+        return lambda points: ()
     return itemgetter(*members)
 
 

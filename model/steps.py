@@ -104,11 +104,14 @@ def encode(column: Steps, values: pd.Series[Any]) -> Floats:
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         codes = np.searchsorted(column.cuts, numbers, side="left").astype(np.float64)
         return cast(Floats, np.where(np.isnan(numbers), np.nan, codes))
-    at = {category: float(i) for i, category in enumerate(column.categories)}
-    texts = values.astype(object)
-    missing = texts.isna().to_numpy()
-    codes = np.array([at.get(str(text), -1.0) for text in texts])
-    return cast(Floats, np.where(missing, np.nan, codes))
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        at, found = values.cat.codes.to_numpy(), values.cat.categories
+    else:
+        at, found = pd.factorize(values.astype(object))
+    known = pd.Index(column.categories, dtype=object).get_indexer(
+        pd.Index([str(category) for category in found], dtype=object)
+    )
+    return np.where(at < 0, np.nan, np.append(known, -1)[at].astype(np.float64))
 
 
 def _cuts(values: pd.Series[Any], max_bins: int) -> Floats:

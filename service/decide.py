@@ -15,7 +15,7 @@ from model import artifact
 from model.credit_file import SOURCES, CreditFile
 from model.features import INDEX
 from model.portrait import Value, named, portrait
-from model.reasons import MOST, Reason, lowering, strongest
+from model.reasons import MOST, Reason
 from model.scorer import Assessment, Scorer
 from model.table import OWN_TABLE, ScorecardError
 from service import limit as limits
@@ -250,6 +250,6 @@ def principal_reasons(
     most = MOST - len(reasons)
     if most <= 0:
         return reasons[:MOST]
-    scorer, moving = engine.scorer, strongest if verdict == "approve" else lowering
-    points = list(assessment.contributions.values())
-    return reasons + moving(scorer.columns, scorer.positions, values, points, as_of, most)
+    teller, points = engine.scorer.teller, list(assessment.contributions.values())
+    moving = teller.strongest if verdict == "approve" else teller.lowering
+    return reasons + moving(values, points, as_of, most)

@@ -1,16 +1,21 @@
 """Many loans at once: a table in, the same numbers as POST /v1/scores out, row by row."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from model.credit_file import Fault
+from model.portrait import Value
 from service.scores import MOST_TEXT, YES_NO, Scores, value_of
 
-ADDED = ("pd_12m", "score", "grade", "reasons_zh", "reasons_en")
+RATED = ("pd_12m", "score", "grade")
+REASONS = ("reasons_zh", "reasons_en")
 
 
-def score_table(source: Path, to: Path, scores: Scores) -> int:
+def score_table(source: Path, to: Path, scores: Scores, *, reasons: bool = True) -> int:
     """Write the rows of a CSV or Parquet file with their scores added; returns how many.
+
+    Without reasons whole columns are scored at once, which is many times faster.
 
     A feature the file has no column for is missing in every row, but a file without any is refused.
     Raises Fault or ValueError naming column, row and value.
@@ -27,16 +32,13 @@ def score_table(source: Path, to: Path, scores: Scores) -> int:
             f"{source}: has none of the scorecard's columns; expected "
             f"{', '.join(scores.names[:12])}"
         )
-    taken = [name for name in ADDED if name in table]
+    taken = [name for name in (*RATED, *REASONS) if name in table]
     if taken:
         raise ValueError(f"{source}: has a column {taken[0]!r} already; expected one without")
     columns = [_values(scores, table, name) for name in scores.names]
-    scored = [scores.score(row) for row in zip(*columns, strict=True)]
+    added = _reasoned(scores, columns) if reasons else _rated(scores, columns)
     table = read_table(source, as_text=None)  # a CSV file's columns are given back as they are
-    for name in ("pd_12m", "score", "grade"):
-        table[name] = [getattr(one, name) for one in scored]
-    table["reasons_zh"] = ["；".join(reason.text_zh for reason in one.reasons) for one in scored]
-    table["reasons_en"] = ["; ".join(reason.text_en for reason in one.reasons) for one in scored]
+    table = table.assign(**added)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         if to.suffix.lower() == ".csv":
@@ -46,6 +48,24 @@ def score_table(source: Path, to: Path, scores: Scores) -> int:
     except OSError as error:
         raise ValueError(f"--out: {to}: {error.strerror}; expected a file to write") from None
     return len(table)
+
+
+def _reasoned(scores: Scores, columns: Sequence[Sequence[Value]]) -> dict[str, Any]:
+    """What every loan gets, row by row, with reasons."""
+    scored = [scores.score(row) for row in zip(*columns, strict=True)]
+    return {
+        **{name: [getattr(one, name) for one in scored] for name in RATED},
+        "reasons_zh": ["；".join(reason.text_zh for reason in one.reasons) for one in scored],
+        "reasons_en": ["; ".join(reason.text_en for reason in one.reasons) for one in scored],
+    }
+
+
+def _rated(scores: Scores, columns: Sequence[Sequence[Value]]) -> dict[str, Any]:
+    """What every loan gets, column by column."""
+    from model.batch import Batch
+
+    found = Batch(scores.scorer).rate(dict(zip(scores.names, columns, strict=True)))
+    return {name: getattr(found, name) for name in RATED}
 
 
 def _values(scores: Scores, table: Any, name: str) -> list[Any]:

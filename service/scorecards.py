@@ -83,12 +83,16 @@ def score(
     file: Annotated[Path, typer.Argument(help="loans to score: a .csv or .parquet")],
     to: Annotated[Path, typer.Option("--out", help=".csv or .parquet to write")],
     artifact: Artifact = None,
+    reasons: Annotated[
+        bool, typer.Option(help="why, in zh and en; without, a million rows take seconds")
+    ] = True,
 ) -> None:
     """Score every row of a table: its columns with pd_12m, score, grade and reasons added."""
     from service.portfolio import score_table
     from service.scores import Scores
 
-    rows = score_table(file, to, Scores.load(settings_of(artifact=artifact).artifact))
+    scores = Scores.load(settings_of(artifact=artifact).artifact)
+    rows = score_table(file, to, scores, reasons=reasons)
     out.print(f"{rows:,} loans scored -> {to}", soft_wrap=True)
 
 

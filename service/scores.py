@@ -17,7 +17,7 @@ from msgspec import Struct
 from model import artifact
 from model.credit_file import Fault
 from model.portrait import Value
-from model.reasons import Reason, lowering, strongest
+from model.reasons import Reason
 from model.scorer import Scorer
 from model.table import OWN_TABLE, Column, ScorecardFile
 from service.application import refuse_duplicate_keys
@@ -103,9 +103,8 @@ class Scores:
         scorer = self.scorer
         assessed = scorer.assess(values)
         points = [*assessed.contributions.values()]
-        columns, positions = scorer.columns, scorer.positions
-        reasons = lowering(columns, positions, values, points, {})
-        reasons = reasons or strongest(columns, positions, values, points, {})
+        teller = scorer.teller
+        reasons = teller.lowering(values, points, {}) or teller.strongest(values, points, {})
         row = list(zip(self.names, values, strict=True))
         return Score(
             pd_12m=assessed.pd_12m,

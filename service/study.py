@@ -22,7 +22,6 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from model import artifact, training
 from model.features import FEATURES, INDEX
-from model.scorecard import MonotoneScorecard
 from service.application import Request
 from service.backtest import Applicant, Judged, Parts, cases, world_chunks
 from service.decide import Engine
@@ -231,9 +230,7 @@ def _fitted(earlier: training.Loans, portraits: pd.DataFrame, sources: set[str])
     """pd_12m by a scorecard fitted with some sources alone."""
     named = [one.name for one in FEATURES if one.source in sources]
     columns = [name for name in earlier.features.columns if name in named]
-    directions = {name: which for name, which in training.directions().items() if name in columns}
-    estimator = MonotoneScorecard(directions=directions)
-    estimator.fit(earlier.features[columns], earlier.defaulted)
+    estimator = training.fitted(earlier.features[columns], earlier.defaulted)
     return estimator.predict_proba(portraits[columns])[:, 1]
 
 

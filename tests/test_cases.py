@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from model.portrait import Value
-from model.reasons import lowering
 from service.application import Request, parse
 from service.decide import Decision, Engine
 
@@ -51,5 +50,5 @@ def test_every_column_of_the_scorecard_can_be_a_reason(engine: Engine) -> None:
         points[at] = 50.0 * (column.reference - max(steps))
         if points[at] <= -0.5:
             values: list[Value] = [None] * (max(scorer.positions) + 1)
-            (reason,) = lowering(scorer.columns, scorer.positions, values, points, {})
+            (reason,) = scorer.teller.lowering(values, points, {})
             assert reason.code == f"M-{column.name.upper()}"

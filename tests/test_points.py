@@ -66,8 +66,8 @@ def test_the_score_at_a_probability_is_where_the_grade_changes() -> None:
     found = points(CARD, "v")
     at = found.score_at(0.02)
     scorer = Scorer(CARD, {one.name: i for i, one in enumerate(CARD.columns)})
-    assert scorer._rated([at + 1e-6 - scorer.reference_score])[2] == "甲'A"
-    assert scorer._rated([at - 1e-6 - scorer.reference_score])[2] == "=B"
+    assert scorer.rated([at + 1e-6 - scorer.reference_score])[2] == "甲'A"
+    assert scorer.rated([at - 1e-6 - scorer.reference_score])[2] == "=B"
 
 
 def test_points_beyond_numbers_are_refused() -> None:

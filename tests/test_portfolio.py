@@ -77,3 +77,13 @@ def test_a_table_that_cannot_be_scored_says_where(
     with pytest.raises((ValueError, Fault), match=said):
         score_table(tmp_path / "a.csv", tmp_path / to, scores)
     assert not (tmp_path / to).exists()
+
+
+def test_without_reasons_the_numbers_are_the_same(scores: Scores, tmp_path: Path) -> None:
+    source = written(tmp_path)
+    told, untold = tmp_path / "told.parquet", tmp_path / "untold.parquet"
+    score_table(source, told, scores)
+    assert score_table(source, untold, scores, reasons=False) == 3_000
+    with_reasons, without = pd.read_parquet(told), pd.read_parquet(untold)
+    assert [*without.columns] == [*with_reasons.columns[:-2]]
+    pd.testing.assert_frame_equal(without, with_reasons[[*without.columns]], rtol=1e-12)

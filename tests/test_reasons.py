@@ -4,7 +4,7 @@ from math import nan
 import pytest
 
 from model.features import INDEX
-from model.reasons import Reason, lowering, said, strongest
+from model.reasons import Reason, Teller, said
 from model.table import Column
 
 AS_OF = {"tax": date(2020, 1, 31)}
@@ -20,11 +20,12 @@ def column(name: str, group: str) -> Column:
 
 GROUPS = {"a": "g1", "b": "g1", "c": "g2", "d": "g3", "e": "g4", "f": "g5"}
 COLUMNS = [column(name, group) for name, group in GROUPS.items()]
+TELLER = Teller(COLUMNS, list(range(6)))
 VALUES = [1.0, 2.0, nan, 4.0, 5.0, 6.0]
 
 
 def told(points: list[float]) -> list[Reason]:
-    return lowering(COLUMNS, list(range(6)), VALUES, points, AS_OF)
+    return TELLER.lowering(VALUES, points, AS_OF)
 
 
 def test_the_strongest_reason_comes_first_and_a_group_speaks_once() -> None:
@@ -45,7 +46,7 @@ def test_a_missing_value_is_said_to_be_missing() -> None:
 
 
 def test_the_strongest_either_way_are_told_for_an_approval() -> None:
-    reasons = strongest(COLUMNS, list(range(6)), VALUES, [1.0, 2.0, -9.0, 4.0, 0.5, 0.1], AS_OF)
+    reasons = TELLER.strongest(VALUES, [1.0, 2.0, -9.0, 4.0, 0.5, 0.1], AS_OF)
     assert [reason.feature for reason in reasons] == ["c", "d", "b", "e"]
 
 

@@ -33,7 +33,7 @@ def fitted(loans: tuple[pd.DataFrame, Any]) -> MonotoneScorecard:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the checks themselves warn on purpose
-@parametrize_with_checks([MonotoneScorecard(max_iter=20)])
+@parametrize_with_checks([MonotoneScorecard(max_iter=20, n_folds=3, max_pairs=2)])
 def test_scikit_learns_own_checks_pass(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -118,3 +118,49 @@ def test_a_direction_for_a_column_that_is_not_there_is_refused(
     frame, y = loans
     with pytest.raises(ValueError, match=r"\['sales'\] are not columns of X"):
         MonotoneScorecard(directions={"sales": 1}).fit(frame, y)
+
+
+def together(n: int = 6_000) -> tuple[pd.DataFrame, Any]:
+    """Loans whose debt is only a risk where sales fall: two features, declared directions."""
+    rng = np.random.default_rng(11)
+    frame = pd.DataFrame({"debt": rng.random(n), "growth": rng.normal(size=n)})
+    frame["age"] = rng.integers(0, 30, n).astype(float)
+    frame["trade"] = pd.Categorical(rng.choice(["retail", "metal", "farm"], n))
+    risk = 6.0 * frame.debt * (frame.growth < 0) - 0.05 * frame.age - 1.5
+    y = (rng.random(n) < 1 / (1 + np.exp(-risk))).astype(int)
+    frame.loc[rng.random(n) < 0.05, "growth"] = np.nan
+    return frame, y.to_numpy()
+
+
+@pytest.fixture(scope="module")
+def paired() -> MonotoneScorecard:
+    frame, y = together()
+    return MonotoneScorecard(directions={"debt": 1, "growth": -1, "age": -1}, n_folds=4).fit(
+        frame, y
+    )
+
+
+def test_two_way_tables_are_kept_where_they_pay(paired: MonotoneScorecard) -> None:
+    names = {(t.first.column.name, t.second.column.name) for t in paired.two_way_}
+    assert ("debt", "growth") in names
+    frame, y = together(20_000)
+    frame, y = frame[6_000:], y[6_000:]  # not learned from
+    alone = MonotoneScorecard(max_pairs=0, n_folds=4).fit(*together())
+    gained = roc_auc_score(y, paired.predict_proba(frame)[:, 1])
+    assert gained > roc_auc_score(y, alone.predict_proba(frame)[:, 1]) + 0.005
+
+
+def test_no_two_way_table_is_kept_where_there_is_nothing() -> None:
+    rng = np.random.default_rng(4)
+    X, y = rng.normal(size=(3_000, 4)), rng.integers(0, 2, 3_000)
+    assert MonotoneScorecard(n_folds=4, max_iter=200).fit(X, y).two_way_ == []
+
+
+def test_every_two_way_table_is_monotone_along_declared_directions(
+    paired: MonotoneScorecard,
+) -> None:
+    assert paired.two_way_
+    for table in paired.two_way_:
+        assert max(table.levels.shape) <= 9
+        for side, cells in ((table.first, table.levels), (table.second, table.levels.T)):
+            assert (side.column.direction * np.diff(cells[:-1], axis=0) >= 0).all()
