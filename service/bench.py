@@ -7,15 +7,12 @@ processes of their own.
 """
 
 import os
-import platform
-import re
 import subprocess
 import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import distributions
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -30,6 +27,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from service.load import Latency, LoadResult, closed_loop, open_loop, summarise
+from service.machine import Machine, seen, versions
 from service.process import running
 from service.settings import HOME
 
@@ -53,17 +51,6 @@ class Timing(Struct, frozen=True, tag=True):
 
     per_s: float
     latency: Latency
-
-
-class Machine(Struct, frozen=True):
-    """Where it was measured, and how busy the machine already was."""
-
-    cpu: str
-    cores: int
-    memory_gb: float
-    kernel: str
-    python: str
-    load_average_1min: float
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -165,7 +152,7 @@ def bench(
     if rounds < 2:
         raise ValueError(f"rounds: got {rounds}, expected at least 2, so that sides take turns")
     total = 1 + naive + rounds * 4 * (1 + naive) + len(SWEEP) * sweep
-    done, machine = count(), _machine()
+    done, where = count(), seen()
     taken: _Taken = defaultdict(list)
 
     def step(what: str) -> None:
@@ -206,8 +193,9 @@ def bench(
     headline = {figure.key: figure.ratio for figure in figures if figure.side == "ours"}
     ratios = Ratios(headline["C3"], headline[f"closed {BUSY}"])
     method = _method(seconds, rounds, rate_per_s / at_16["ours"], naive, naive_threads)
-    found = {known.name: known.version for known in distributions() if known.name in PACKAGES}
-    report = Report(machine, found, method, at_16["ours"], rate_per_s, figures, steps, ratios)
+    report = Report(
+        where, versions(PACKAGES), method, at_16["ours"], rate_per_s, figures, steps, ratios
+    )
     if out_json is not None:
         out_json.write_bytes(json.format(json.encode(report), indent=2))
     return report
@@ -305,15 +293,6 @@ def _value(seen: Figure | Timing | LoadResult, of: str) -> float:
     return float(getattr(seen.latency, f"{of}_us")) if seen.latency else 0.0
 
 
-def _machine() -> Machine:
-    facts = Path("/proc/cpuinfo")
-    cpus = re.findall(r"model name\s*: (.*)", facts.read_text()) if facts.exists() else []
-    memory_gb = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
-    cpu, kernel = (*cpus, platform.machine())[0], f"{platform.system()} {platform.release()}"
-    python, busy = platform.python_version(), os.getloadavg()[0]
-    return Machine(cpu, os.cpu_count() or 1, memory_gb, kernel, python, busy)
-
-
 def _method(seconds: float, rounds: int, used: float, naive: bool, threads: int | None) -> str:
     limit = threads or os.environ.get("OMP_NUM_THREADS")
     ours = (
@@ -337,12 +316,11 @@ def _method(seconds: float, rounds: int, used: float, naive: bool, threads: int 
 
 def render(report: Report) -> Group:
     """The report as tables for people: every figure with its clock and its ratio."""
-    where, ratios = report.machine, report.ratios
-    heading = (
-        f"{where.cpu}, {where.cores} cores, {where.memory_gb:g} GB, {where.kernel}, "
-        f"Python {where.python}, load average {where.load_average_1min:.1f}"
-    )
-    parts: list[Table | str] = [heading, _table("Decision time", report.figures, "x naive")]
+    ratios = report.ratios
+    parts: list[Table | str] = [
+        report.machine.said(),
+        _table("Decision time", report.figures, "x naive"),
+    ]
     parts += [_table("Load and waiting", report.sweep, "p99 x first")] if report.sweep else []
     c3, c2 = ratios.c3_over_naive_predict_proba, ratios.c2_throughput_over_naive
     headline = f"C3: {_times(c3)} naive predict_proba; C2 throughput at {BUSY}: {_times(c2)} naive"

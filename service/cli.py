@@ -235,7 +235,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
     naive: Annotated[bool, typer.Option(help="measure the naive baseline beside it")] = True,
     engine_only: Annotated[
-        bool, typer.Option("--engine", help="in process only: step by step, beside a peer")
+        bool, typer.Option("--engine", help="in process only, beside peers")
     ] = False,
     artifact: Artifact = None,
 ) -> None:
@@ -252,12 +252,16 @@ def bench(
 
     settle()  # as the server does
     if engine_only:
-        from service import peer
+        from service import peer, rivals
 
         found = peer.measure(engine, request, seconds)
         out.print(peer.table(found))
+        with err.status("fitting and timing other scorers"):
+            scored = rivals.measure(seconds)
+        out.print(rivals.table(scored))
         if json is not None:
-            json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+            both = {"decision": found, "scoring": scored}
+            json.write_bytes(msgspec.json.format(msgspec.json.encode(both)))
         return
 
     def decide_once() -> object:
