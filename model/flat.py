@@ -52,6 +52,7 @@ class Past:
     table: pd.DataFrame
     hits: NDArray[np.float64]
     late: NDArray[np.bool_]
+    when: pd.Series[Any] | None
     described: dict[str, Any]
 
 
@@ -158,10 +159,12 @@ def read_past(
     described: dict[str, Any] = {
         "target": target,
         "positive": positive,
+        "time": time,
         "outcome_or_time_missing": int((~known).sum()),
     }
     if when is not None and time:
-        late, split_at = by_time(time, when[known].reset_index(drop=True))
+        when = when[known].reset_index(drop=True)
+        late, split_at = by_time(time, when)
         described |= {"split": f"the latest by {time}", "held_out_from": _when(split_at)}
     else:
         _enough("the table", hits)
@@ -172,7 +175,7 @@ def read_past(
     _enough("the part fitted on", hits[~late])
     _enough("the held-out part", hits[late])
     described |= {"train": int((~late).sum()), "held_out": int(late.sum())}
-    return Past(table, hits, late, described)
+    return Past(table, hits, late, when, described)
 
 
 def outcomes(target: str, values: pd.Series[Any], positive: str | None) -> pd.Series[Any]:

@@ -39,8 +39,10 @@ GRADES = [
 HELD_OUT_SHARE = 1 / 3
 """The latest vintages, held out for measuring."""
 
+FIRST_TIME = "first_time_borrower"
 _FILES = ("applications.parquet", "outcomes.parquet", "credit_files.parquet")
 _DESCRIBED = {feature.name: feature for feature in FEATURES}
+_UNSCORED = [feature for feature in FEATURES if feature.name in NOT_SCORED]
 _SCORED = [feature for feature in FEATURES if feature.name not in NOT_SCORED]
 
 
@@ -52,6 +54,8 @@ class Loans:
     vintages: pd.Series[Any]
     features: pd.DataFrame
     defaulted: pd.Series[Any]
+    beside: pd.DataFrame
+    """What is known and not scored: unscored features, and FIRST_TIME where it is stated."""
 
     def part(self, chosen: pd.Series[Any]) -> Loans:
         """The loans for which `chosen` is true."""
@@ -60,6 +64,7 @@ class Loans:
             self.vintages[chosen],
             self.features.loc[chosen],
             self.defaulted[chosen],
+            self.beside.loc[chosen],
         )
 
 
@@ -106,9 +111,10 @@ def read_loans(world: Path) -> Loans:
                 f"{world / name}: not there; expected a folder written by `yidaitong generate`, "
                 f"or your own with {', '.join(_FILES)}"
             )
-    applications = pd.read_parquet(
-        world / "applications.parquet", columns=["application_id", "vintage"]
-    )
+    applications = pd.read_parquet(world / "applications.parquet")
+    applications = applications[
+        [name for name in ("application_id", "vintage", FIRST_TIME) if name in applications]
+    ]
     outcomes = pd.read_parquet(
         world / "outcomes.parquet", columns=["application_id", "defaulted_12m"]
     )
@@ -120,21 +126,26 @@ def read_loans(world: Path) -> Loans:
     decode = msgspec.json.Decoder(CreditFile).decode
     rows = [portrait(decode(stored)) for stored in granted["credit_file"]]
     return Loans(
-        granted["application_id"], granted["vintage"], frame(rows), granted["defaulted_12m"]
+        granted["application_id"],
+        granted["vintage"],
+        frame(rows),
+        granted["defaulted_12m"],
+        frame(rows, _UNSCORED).join(granted[[FIRST_TIME] if FIRST_TIME in granted else []]),
     )
 
 
-def frame(rows: Sequence[Portrait]) -> pd.DataFrame:
-    """Portraits as a table (n_firms, n_scored_features), categories typed."""
+def frame(rows: Sequence[Portrait], features: Sequence[Feature] | None = None) -> pd.DataFrame:
+    """Portraits as a table (n_firms, n_features), categories typed; all that is scored, or some."""
     at = {feature.name: i for i, feature in enumerate(FEATURES)}
     columns: dict[str, Any] = {}
-    for feature in _SCORED:
+    for feature in _SCORED if features is None else features:
         values = [row[at[feature.name]] for row in rows]
         if feature.kind == "number":
             columns[feature.name] = np.array(values, dtype=np.float64)
         else:
+            known = list(feature.categories) or None
             columns[feature.name] = pd.Categorical(
-                values, categories=list(feature.categories), ordered=feature.kind == "ordered"
+                values, categories=known, ordered=feature.kind == "ordered"
             )
     return pd.DataFrame(columns)
 

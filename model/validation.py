@@ -54,16 +54,30 @@ def measure(
             f"measure: {len(hits)} loans of which {int(hits.sum())} defaulted; "
             "expected some of both outcomes"
         )
+    auc, ks = discrimination(hits, expected)
     return Metrics(
         loans=len(hits),
         default_rate=float(hits.mean()),
-        auc=float(roc_auc_score(hits, expected)),
-        ks=float(ks_2samp(expected[hits == 1], expected[hits == 0]).statistic),
+        auc=auc,
+        ks=ks,
         brier=float(brier_score_loss(hits, expected)),
         mean_pd_12m=float(expected.mean()),
         calibration=_calibration(hits, expected, bins),
         truth_auc=None if true_pd_12m is None else float(roc_auc_score(hits, true_pd_12m)),
     )
+
+
+def discrimination(defaulted: ArrayLike, pd_12m: ArrayLike) -> tuple[float, float]:
+    """AUC and KS of probabilities against 0/1 outcomes of both kinds."""
+    hits, rated = np.asarray(defaulted, dtype=np.float64), np.asarray(pd_12m, dtype=np.float64)
+    apart = ks_2samp(rated[hits == 1], rated[hits == 0]).statistic
+    return float(roc_auc_score(hits, rated)), float(apart)
+
+
+def share(of: int, loans: int) -> tuple[float, float, float]:
+    """A share with its 95 % bounds (Wilson)."""
+    bounds = binomtest(of, loans).proportion_ci(0.95, method="wilson")
+    return of / loans, float(bounds.low), float(bounds.high)
 
 
 def _calibration(hits: NDArray[np.float64], expected: NDArray[np.float64], bins: int) -> list[Bin]:
@@ -72,14 +86,14 @@ def _calibration(hits: NDArray[np.float64], expected: NDArray[np.float64], bins:
         if not len(members):
             continue
         bad = int(hits[members].sum())
-        bounds = binomtest(bad, len(members)).proportion_ci(0.95, method="wilson")
+        observed, low, high = share(bad, len(members))
         out.append(
             Bin(
                 loans=len(members),
                 expected=float(expected[members].mean()),
-                observed=bad / len(members),
-                observed_low=float(bounds.low),
-                observed_high=float(bounds.high),
+                observed=observed,
+                observed_low=low,
+                observed_high=high,
             )
         )
     return out

@@ -7,6 +7,7 @@ import typer
 
 from model.credit_file import Fault
 from service.options import Artifact, err, fail, out, settings_of
+from service.settings import HOME
 
 if TYPE_CHECKING:
     from model.artifact import Card
@@ -129,6 +130,44 @@ def export(
     except OSError as error:
         raise ValueError(f"--out: got {to}: {error.strerror}; expected a file to write") from None
     out.print(f"scorecard -> {to} ({len(written):,} bytes)", soft_wrap=True)
+
+
+@app.command()
+def report(
+    artifact: Annotated[Path, typer.Argument(help="folder of a scorecard written by `train`")],
+    to: Annotated[Path, typer.Option("--out", help="the page to write: a name ending in .html")],
+    world: Annotated[
+        Path | None, typer.Option(help="folder of the loans it was fitted on; the demo's")
+    ] = None,
+    table: Annotated[Path | None, typer.Option(help="your own loans it was fitted on")] = None,
+) -> None:
+    """Say how good a scorecard is, for whom and why: one page, and a model card beside it."""
+    from service import book, modelcard
+    from service import report as reports
+    from service.study import of_world
+
+    if to.suffix.lower() != ".html":
+        raise Fault("--out", to.name, "a name that ends in .html")
+    own = book.is_own(artifact)
+    if own and table is None:
+        fail("report: expected --table FILE, the loans this scorecard was fitted on")
+    with err.status("measuring") as status:
+
+        def step(said: str) -> None:
+            status.update(f"measuring: {said}")
+
+        if own and table is not None:
+            told = reports.report(artifact, book.of_table(artifact, table), step=step)
+        else:
+            folder = world or HOME / "world"
+            loans, settings = book.of_world(artifact, folder), settings_of(artifact=artifact)
+            study = of_world(folder, settings, step)
+            told = reports.report(artifact, loans, study, step)
+        card = to.with_suffix(".md")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(reports.html(told), "utf-8")
+        card.write_text(modelcard.markdown(told), "utf-8")
+    out.print(f"report -> {to}, model card -> {card}", soft_wrap=True)
 
 
 def _page(found: "Points", table: str) -> bytes:

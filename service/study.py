@@ -16,22 +16,23 @@ import msgspec
 import numpy as np
 import pandas as pd
 from msgspec import Struct
-from scipy.stats import chi2
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from model import artifact, training
+from model import artifact, training, validation
+from model.drift import counts, drift, tenths
 from model.features import FEATURES, INDEX
+from service import showcase
 from service.application import Request
 from service.backtest import Applicant, Judged, Parts, cases, world_chunks
 from service.decide import Engine
+from service.settings import HOME, Settings
 
 RUNGS: tuple[tuple[str, ...], ...] = (
     ("registry", "courts"), ("tax",), ("invoices",), ("social_security", "electricity"),
     ("bank",), ("credit_bureau",),
 )  # fmt: skip
 """What each rung of the ladder adds: from what is public to what banks tell each other."""
-BANDS = 10
 POINTS = 120
 """Cut-offs of the frontier kept."""
 
@@ -51,6 +52,7 @@ class Rung(Struct, frozen=True, kw_only=True):
 
     added: tuple[str, ...]
     auc: float
+    ks: float
     at_equal_risk: Lent
 
 
@@ -64,8 +66,7 @@ class Cut(Struct, frozen=True, kw_only=True):
 class Vintage(Struct, frozen=True, kw_only=True):
     """One month: how the scores moved (PSI, and what chance alone would reach), what was decided.
 
-    `psi_by_chance` is the 95 % quantile of the index when nothing changed, for these numbers of
-    applications: chi-square with bands - 1 degrees of freedom times (1/n + 1/m).
+    `psi_by_chance` is the 95 % quantile of the index when nothing changed (model/drift.py).
     """
 
     vintage: str
@@ -90,7 +91,8 @@ class Study(Struct, frozen=True, kw_only=True):
 
     `legacy` is the world's crude policy, `ours` the whole decision (verdict approve). The other two
     let the score alone decide, with the legacy policy's default rate or number of approvals. The
-    ladder's rungs approve as many as keep the default rate of `ours`.
+    ladder's rungs approve as many as keep the default rate of `ours`. `ceiling_auc` is the truth's
+    own AUC, where the world knows it: no scorecard can do better but by luck.
     """
 
     scorecard: str
@@ -104,6 +106,7 @@ class Study(Struct, frozen=True, kw_only=True):
     ours: Lent
     at_equal_risk: Lent
     at_equal_approval: Lent
+    ceiling_auc: float | None
     frontier: list[Cut]
     medians: dict[str, dict[str, float]]
     vintages: list[Vintage]
@@ -113,6 +116,7 @@ class Study(Struct, frozen=True, kw_only=True):
 class Seen(NamedTuple):
     """One application: firm, request, what was known, what was decided, what became of it."""
 
+    application_id: str
     request: Request
     vintage: str
     values: Sequence[Any]
@@ -126,14 +130,15 @@ def applications(world: Path, engine: Engine) -> Iterator[Seen]:
     """Every application of a world with a known outcome, decided by an engine."""
     columns = ["application_id", "vintage", "approved"]
     rows = pd.read_parquet(world / "applications.parquet", columns=columns)
-    vintages, legacy = iter(rows["vintage"]), iter(rows["approved"])
+    told = rows.itertuples(index=False, name=None)
     for chunk in world_chunks(world):
         for application, credit_file, first_time, defaulted in cases(chunk):
-            vintage, approved = next(vintages), next(legacy)
+            application_id, vintage, approved = next(told)
             if defaulted is None:
                 continue
             applicant = Applicant(application, credit_file)
             yield Seen(
+                str(application_id),
                 Request(application=application, credit_file=credit_file),
                 str(vintage),
                 applicant.values,
@@ -160,10 +165,11 @@ def study(
         step(f"what {' and '.join(added)} adds")
         sources = {source for rung in RUNGS[: at + 1] for source in rung}
         pd_12m = _fitted(earlier, portraits, sources)
-        auc = float(roc_auc_score(book.defaulted, pd_12m))
         within = book.at_equal_risk(pd_12m, ours.default_rate)
-        ladder.append(Rung(added=added, auc=auc, at_equal_risk=within))
+        auc, ks = validation.discrimination(book.defaulted, pd_12m)
+        ladder.append(Rung(added=added, auc=auc, ks=ks, at_equal_risk=within))
     step("comparing")
+    known = validation.truth(world, pd.Series([one.application_id for one in held_out]))
     return Study(
         scorecard=engine.versions.scorecard,
         applications=len(held_out),
@@ -175,11 +181,27 @@ def study(
         ours=ours,
         at_equal_risk=book.at_equal_risk(book.pd_12m, legacy.default_rate),
         at_equal_approval=book.safest(legacy.approved),
+        ceiling_auc=None if known is None else float(roc_auc_score(book.defaulted, known)),
         frontier=book.frontier(),
         medians=_medians(engine, held_out),
         vintages=_vintages(engine, seen, split_at),
         rivals=_rivals(parts, earlier, later),
     )
+
+
+def of_world(
+    world: Path, settings: Settings, step: Callable[[str], None] = lambda _: None
+) -> Study:
+    """The study of a world by a scorecard: the showcase's when it is of both, else made anew."""
+    parts = Parts(settings.artifact, settings.policy_file, settings.catalogue_file)
+    engine = parts.load()
+    kept = showcase.read(settings.showcase)
+    if kept and world == HOME / "world":
+        found = msgspec.json.decode(kept.study, type=Study)
+        if found.scorecard == engine.versions.scorecard:
+            return found
+    step("deciding all applications")
+    return study(world, parts, list(applications(world, engine)), step)
 
 
 class _Book:
@@ -256,20 +278,19 @@ def _vintages(engine: Engine, seen: Sequence[Seen], split_at: str) -> list[Vinta
         scores.setdefault(one.vintage, []).append(engine.scorer.rate(one.values)[0])
         by_vintage.setdefault(one.vintage, []).append(one)
     base = np.concatenate([scores[vintage] for vintage in scores if vintage < split_at])
-    edges = np.quantile(base, np.linspace(0, 1, BANDS + 1)[1:-1])
-    expected = _shares(base, edges)
+    edges = tenths(base)
+    expected = counts(base, edges)
     found = []
     for vintage in sorted(scores):
         mine, of_month = np.array(scores[vintage]), by_vintage[vintage]
-        shares = _shares(mine, edges)
         approved = [one for one in of_month if one.judged.verdict == "approve"]
-        chance = chi2.ppf(0.95, BANDS - 1) * (1 / len(base) + 1 / len(mine))
+        moved = drift(expected, counts(mine, edges))
         found.append(
             Vintage(
                 vintage=vintage,
                 applications=len(mine),
-                psi=float(((shares - expected) * np.log(shares / expected)).sum()),
-                psi_by_chance=float(chance),
+                psi=moved.psi,
+                psi_by_chance=moved.by_chance,
                 mean_score=float(mine.mean()),
                 approved_share=len(approved) / len(of_month),
                 default_rate=(
@@ -278,12 +299,6 @@ def _vintages(engine: Engine, seen: Sequence[Seen], split_at: str) -> list[Vinta
             )
         )
     return found
-
-
-def _shares(scores: Any, edges: Any) -> Any:
-    """The share in each band, half a case added to each so that none is empty."""
-    counts = np.bincount(np.searchsorted(edges, scores), minlength=BANDS)
-    return (counts + 0.5) / (counts.sum() + 0.5 * BANDS)
 
 
 def _rivals(parts: Parts, earlier: training.Loans, later: training.Loans) -> list[Rival]:

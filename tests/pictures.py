@@ -1,10 +1,12 @@
 """Pictures of every page: `uv run python -m tests.pictures` starts a server and fills pictures/.
 
-1440, 1280 and 390 pixels wide, light and dark, Chinese and English. `--readme` makes the three
+1440, 1280 and 390 pixels wide, light and dark, Chinese and English. `--readme` makes those
 that the README shows instead.
 """
 
 import argparse
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,23 @@ def main() -> None:
                     file = f"{name}.png" if given.readme else f"{name}-{lang}-{theme}-{width}.png"
                     whole = not given.readme
                     take(window, server.url, name, lang, given.out / file, whole)
+            if given.readme:
+                ladder(settings.artifact, given.out, browser)
+
+
+def ladder(artifact: Path, out: Path, browser: Any) -> None:
+    """What each source is worth, from the report."""
+    page = out / "report.html"
+    subprocess.run(
+        [sys.executable, "-m", "service.cli", "report", artifact, "--out", page], check=True
+    )
+    with context(browser, "light", 1000) as window:
+        shown = window.new_page()
+        shown.goto(page.resolve().as_uri())
+        shown.locator("#ladder .main-svg").first.wait_for()
+        shown.locator("#sources").screenshot(path=out / "ladder.png")
+    for made in (page, page.with_suffix(".md")):
+        made.unlink()
 
 
 if __name__ == "__main__":
