@@ -357,12 +357,22 @@ def _read_sheet(path: Path, sheet: Any, at: int, positions: Sequence[int]) -> It
             raise ValueError(f"{path}, sheet {sheet.title}, row {row} or later: {error}") from None
         if not rows:
             return
-        columns = []
-        for position in positions:
-            texts = [_cell(one[position]) if position < len(one) else None for one in rows]
-            columns.append(pa.array(texts, pa.string()))
+        columns = [
+            _cells([one[position] if position < len(one) else None for one in rows])
+            for position in positions
+        ]
         yield Batch(columns, np.arange(row, row + len(rows), dtype=np.int64), [])
         row += len(rows)
+
+
+def _cells(cells: list[Any]) -> Any:
+    """Cells of a column as numbers if all of them are, else as texts; (n,).
+
+    A number of a workbook has no comma or point before its cents, whatever the lender writes.
+    """
+    if all(type(cell) in (int, float) for cell in cells if cell is not None):
+        return pa.array([None if cell is None else float(cell) for cell in cells], pa.float64())
+    return pa.array([_cell(cell) for cell in cells], pa.string())
 
 
 def _cell(value: Any) -> str | None:

@@ -162,6 +162,16 @@ def test_rows_after_as_of_do_not_count(tmp_path: Path) -> None:
     assert (report.counts["late"], report.counts["added"]) == (1, 2)
 
 
+def test_numbers_of_a_workbook_do_not_depend_on_how_a_lender_writes_cents(tmp_path: Path) -> None:
+    table = days("2020-01-30", "2020-01-31").assign(amount=[123.456, 1000.5])
+    path = written(table.assign(date=[43860, 43861]), tmp_path / "a.xlsx")
+    imported([path], tmp_path / "out", mapping=Mapping(decimal=","))
+    (found,) = credit_files(tmp_path / "out").values()
+    assert found.invoices is not None
+    assert found.invoices.sales_yuan == [1123.96]
+    assert found.as_of == date(2020, 1, 31)
+
+
 def test_a_stand_in_is_written_down(tmp_path: Path) -> None:
     imported([written(days("2020-01-31"), tmp_path / "a.csv")], tmp_path / "out")
     firms = pd.read_csv(tmp_path / "out" / "firms.csv", dtype=str)

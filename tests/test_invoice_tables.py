@@ -110,7 +110,10 @@ def test_a_quotation_mark_never_closed_leaves_fewer_rows_than_lines(tmp_path: Pa
     assert len(rows) + len(torn) <= 1
 
 
-def test_each_sheet_of_a_workbook_is_a_table(tmp_path: Path) -> None:
+def test_each_sheet_of_a_workbook_is_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invoice_tables, "SHEET_ROWS", 2)
     book = openpyxl.Workbook()
     about: Any = book.active
     about.title = "企业信息"
@@ -122,7 +125,7 @@ def test_each_sheet_of_a_workbook_is_a_table(tmp_path: Path) -> None:
         sheet.append(HEADER.split(","))
         sheet.append(["E1", 12345678, None, 5.5])
         sheet.append([None] * 4)
-        sheet.append(["E2", 20_000_000_000_000_000_001, 43000.5, 6.0])
+        sheet.append(["E2", 20_000_000_000_000_000_001, 43000.5, "x6"])
     book.save(tmp_path / "a.xlsx")
     found, without = tables(tmp_path / "a.xlsx", score)
     assert without == ["企业信息"]
@@ -131,7 +134,11 @@ def test_each_sheet_of_a_workbook_is_a_table(tmp_path: Path) -> None:
     ]  # fmt: skip
     rows, numbers, _ = read(found[1])
     assert rows == [
-        ["E1", "12345678", None, "5.5"], [None] * 4, ["E2", "2e+19", "43000.5", "6"],
+        ["E1", 12345678.0, None, 5.5], [None] * 4, ["E2", 2e19, 43000.5, "x6"],
+    ]  # fmt: skip
+    monkeypatch.setattr(invoice_tables, "SHEET_ROWS", 20_000)
+    assert read(found[1])[0] == [
+        ["E1", 12345678.0, None, "5.5"], [None] * 4, ["E2", 2e19, 43000.5, "x6"],
     ]  # fmt: skip
     assert numbers == [4, 5, 6]
     assert read(found[1])[1] == numbers  # it can be read again
