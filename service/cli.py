@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from service import backoffice, scorecards
+from service import backoffice, imports, scorecards
 from service.options import (
     Artifact,
     LedgerUrl,
@@ -29,6 +29,7 @@ from service.settings import HOME, Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(scorecards.app)
+app.add_typer(imports.app)
 app.add_typer(backoffice.app)
 
 DEMO_FIRMS, DEMO_MONTHS, DEMO_SEED = 10_000, 36, 7
