@@ -39,6 +39,11 @@ _CODE_NAME = re.compile(
 )
 
 
+_AMOUNT = re.compile(
+    r"\s*\(?\s*-?\s*[$€£¥￥]?\s*-?(?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*\)?\s*"
+)
+
+
 def read_table(path: Path, as_text: Collection[str] | None = ()) -> pd.DataFrame:
     """The rows of a CSV (UTF-8 or GB 18030) or Parquet file.
 
@@ -112,6 +117,21 @@ def _floats(values: pd.Series[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return texts.where(texts.notna(), np.nan).to_numpy(dtype=object).astype(np.float64)
 
 
+def _unsigned(value: Any) -> Any:
+    """An amount such as `$60,000.00` or `(1,200.50)` as the number it is; all else as it is."""
+    if not isinstance(value, str) or not (found := _AMOUNT.fullmatch(value)):
+        return value
+    negative = value.strip().startswith("(") != ("-" in value)
+    return float(found["number"].replace(",", "")) * (-1.0 if negative else 1.0)
+
+
+def _amounts(texts: pd.Series[Any]) -> bool:
+    """Whether all texts are amounts, and some show that a comma parts thousands."""
+    if not texts.map(_AMOUNT.fullmatch).notna().all():
+        return False
+    return bool(texts.str.contains(r"[$€£¥￥]|,\d{3}\.|,\d{3},").any())
+
+
 def recognise(name: str, values: pd.Series[Any]) -> ColumnSchema:
     """What a column is by its name and values, and why it is left out when it is."""
     present = values.dropna()
@@ -169,14 +189,15 @@ def _text(texts: pd.Series[Any], distinct: int) -> ColumnSchema:
         return _left_out(
             "date", "a date: give it as --time, or make a number of it (an age, a span)"
         )
+    if _amounts(texts):
+        return ColumnSchema(type="number")
     if distinct > IDENTIFIER_SHARE * len(texts) and len(texts) >= 50:
         return _left_out("identifier", "nearly every row has a text of its own: it names the loan")
     if distinct > MOST_CATEGORIES:
         why = f'{distinct:,} distinct texts; type = "category" uses the {MOST_CATEGORIES} commonest'
-        cleaned = texts.str.replace(r"[$€£¥￥,%\s]", "", regex=True)
         if pd.to_numeric(texts, errors="coerce").notna().all():
             why += ', type = "number" the numbers they read as'
-        elif pd.to_numeric(cleaned, errors="coerce").notna().mean() >= 0.9:
+        elif texts.map(_AMOUNT.fullmatch).notna().mean() >= 0.9:
             why += f"; if they are amounts (the first is {texts.iloc[0]!r}), write plain numbers"
         return _left_out("text", why)
     return ColumnSchema(type="category")
@@ -224,7 +245,8 @@ def feature(name: str, values: pd.Series[Any], column: ColumnSchema) -> pd.Serie
     """
     if column.type == "number":
         try:
-            return pd.Series(_floats(values), index=values.index, name=name)
+            numbers = values if _is_plain(values) else values.astype(object).map(_unsigned)
+            return pd.Series(_floats(numbers), index=values.index, name=name)
         except (TypeError, ValueError):
             row = next(i for i, value in enumerate(values) if not _reads_as_number(value))
             raise ValueError(
@@ -257,9 +279,13 @@ def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
     return objects.where(objects.notna(), None).map(text, na_action="ignore")
 
 
+def _is_plain(values: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(values.dtype)
+
+
 def _reads_as_number(value: Any) -> bool:
     try:
-        float(value)
+        float(_unsigned(value))
     except (TypeError, ValueError):
         return bool(pd.isna(value))
     return True

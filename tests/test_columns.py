@@ -47,11 +47,31 @@ def test_columns_are_recognised(name: str, values: Any, kind: str) -> None:
     assert (found.leave_out is None) == (kind in ("number", "category"))
 
 
-def test_amounts_written_as_text_are_told(tmp_path: Path) -> None:
-    found = recognise("GrAppv", pd.Series([f"${i:,}.00" for i in range(500, 800)] * 2))
-    assert "if they are amounts (the first is '$500.00'), write plain numbers" in str(
-        found.leave_out
-    )
+@pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        ([f"${i:,}.00" for i in range(500, 1_100)], 500.0),
+        ([f"¥{i}" for i in range(500, 1_100)], 500.0),
+        ([f"(1,{i}.25) " for i in range(100, 700)], -1100.25),
+        ([f"-$2,{i}" for i in range(100, 700)], -2100.0),
+    ],
+)
+def test_amounts_written_as_text_are_numbers(texts: list[str], first: float) -> None:
+    values = pd.Series([*texts, None])
+    found = recognise("GrAppv", values)
+    assert (found.type, found.leave_out) == ("number", None)
+    read = feature("GrAppv", values, found)
+    assert read.iloc[0] == first
+    assert np.isnan(read.iloc[-1])
+
+
+def test_amounts_that_could_be_decimals_or_are_mixed_with_words_are_told() -> None:
+    for texts in ([f"1,{i}" for i in range(100, 700)], [*(f"${i}" for i in range(900)), "n/a"]):
+        found = recognise("GrAppv", pd.Series(texts * 2))
+        assert "if they are amounts" in str(found.leave_out)
+        assert "write plain numbers" in str(found.leave_out)
+    with pytest.raises(ValueError, match=r"row 3: got '1\.234,5', expected a number"):
+        feature("x", pd.Series(["$1", "2", "1.234,5"]), ColumnSchema(type="number"))
 
 
 def test_numbers_written_as_text_can_be_either() -> None:

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.scorer import Scorer
 from model.table import ScorecardError, ScorecardFile, read
 
 
@@ -75,3 +77,31 @@ def test_a_damaged_file_is_read_or_refused_never_crashes(
         read(bytes(stored))
     except ScorecardError:
         return
+
+
+HOSTILE = [None, True, -1, 1e308, "", "x" * 5_000, [], {}, [[]], [1.0] * 300, {"a": 1}, 2**80]
+
+
+@given(st.data())
+def test_a_hostile_file_is_refused_or_scores(card: dict[str, Any], data: st.DataObject) -> None:
+    """One value anywhere in the file becomes another; what is still read can be scored with."""
+    hostile = deepcopy(card)
+    at: Any = hostile
+    while True:
+        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(at[key], (dict, list)) or not at[key] or data.draw(st.booleans()):
+            break
+        at = at[key]
+    at[key] = data.draw(st.sampled_from(HOSTILE))
+    try:
+        found = read(msgspec.json.encode(hostile))
+        scorer = Scorer(found, {column.name: i for i, column in enumerate(found.columns)})
+    except ScorecardError:
+        return
+    rows: list[list[Any]] = [
+        [value if column.kind == "number" else None for column in found.columns]
+        for value in (0.0, float("nan"), float("inf"), -1e300)
+    ]
+    for row in rows:
+        assert 0.0 <= scorer.assess(row).pd_12m <= 1.0
