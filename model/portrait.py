@@ -8,6 +8,7 @@ a category. Missing is never a guess of zero.
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from math import log, nan, sqrt
 
 from model.credit_file import (
@@ -99,24 +100,33 @@ def _last_complete(as_of: date) -> int:
     return index if (as_of + _ONE_DAY).day == 1 else index - 1
 
 
+@lru_cache(4_096)
+def _span(first: str, last: str, count: int, as_of: date) -> tuple[int, int, int, bool]:
+    """How many months of the window exist, its slice, and whether a slice is the window.
+
+    It is when no month between the first and the last is missing. Kept for the next applicant:
+    those of one day share most of them.
+    """
+    end, begun, ended = _last_complete(as_of), MONTH_INDEX[first], MONTH_INDEX[last]
+    known = min(24, max(0, end - begun + 1))
+    stop = max(0, end - begun + 1)
+    return known, max(0, stop - 24), stop, ended - begun + 1 == count and ended >= end
+
+
 class _Window:
     """The last 24 complete months of a monthly section, oldest first; `known` of them exist."""
 
     __slots__ = ("_positions", "_start", "_stop", "known")
 
     def __init__(self, months: Sequence[str], as_of: date) -> None:
-        end = _last_complete(as_of)
         count = len(months)
         self._positions: list[tuple[int, int]] | None = None
         self._start = self._stop = self.known = 0
         if not count:
             return
-        first, last = MONTH_INDEX[months[0]], MONTH_INDEX[months[-1]]
-        self.known = min(24, max(0, end - first + 1))
-        if last - first + 1 == count and last >= end:  # no gaps: a slice is the window
-            self._stop = max(0, end - first + 1)
-            self._start = max(0, self._stop - 24)
-        else:
+        self.known, self._start, self._stop, gapless = _span(months[0], months[-1], count, as_of)
+        if not gapless:
+            end = _last_complete(as_of)
             begin = end - self.known + 1
             self._positions = [
                 (MONTH_INDEX[month] - begin, i)
