@@ -42,6 +42,16 @@ def ours_monotone(
     return lambda rows: fitted.predict_proba(rows)[:, 1]
 
 
+def ours_every_step(
+    X: pd.DataFrame, y: Any, directions: Mapping[str, int]
+) -> Callable[[pd.DataFrame], Any]:
+    """Our scorecard without a budget: every step and band that boosting found."""
+    from model.scorecard import MonotoneScorecard
+
+    fitted = MonotoneScorecard(max_steps=None, max_bands=32).fit(X, y)
+    return lambda rows: fitted.predict_proba(rows)[:, 1]
+
+
 def ebm(X: pd.DataFrame, y: Any, directions: Mapping[str, int]) -> Callable[[pd.DataFrame], Any]:
     """interpret's ExplainableBoostingClassifier, which has two-way terms."""
     from interpret.glassbox import ExplainableBoostingClassifier
@@ -131,6 +141,7 @@ def _plain(X: pd.DataFrame) -> pd.DataFrame:
 PEERS: dict[str, Fit] = {
     "ours": ours,
     "ours monotone": ours_monotone,
+    "ours every step": ours_every_step,
     "ebm": ebm,
     "hgb": hist_gradient_boosting,
     "lightgbm": lightgbm,
@@ -167,7 +178,7 @@ def main(
                     "brier": float(np.mean(briers)), "seconds": round(seconds, 2)}  # fmt: skip
             found.append(line)
             said = f"AUC {line['auc']:.4f}  Brier {line['brier']:.5f}  {seconds:7.1f} s a fit"
-            typer.echo(f"{name:10} {who:14} {len(splits):2} folds  {said}")
+            typer.echo(f"{name:10} {who:16} {len(splits):2} folds  {said}")
             if out is not None:
                 out.write_text(json.dumps(found, indent=1))
 
