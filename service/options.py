@@ -53,3 +53,10 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def show(json: bytes) -> None:
+    """Print JSON for people to read."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(json, indent=2).decode() + "\n")
