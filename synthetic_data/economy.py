@@ -22,6 +22,7 @@ class Weather:
     trend: float
     shock: Floats
     deferral: bool
+    eased: bool  # social security mostly waived, filing deadlines moved
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Economy:
     trend: Floats
     shock: Floats
     deferral: tuple[int, int]
+    eased: tuple[int, int]
 
     def weather(self, month: int, sector: Ints, exposure: Floats) -> Weather:
         """The month as firms of these sectors and exposures feel it."""
@@ -43,6 +45,7 @@ class Economy:
             trend=float(self.trend[at]),
             shock=np.maximum(self.shock[at][sector], 0.02) ** exposure,
             deferral=self.deferral[0] <= month <= self.deferral[1],
+            eased=self.eased[0] <= month <= self.eased[1],
         )
 
 
@@ -51,12 +54,14 @@ def build(parameters: Parameters, months: int) -> Economy:
     p = parameters.economy
     first = month_index(parameters.world.first_month) - parameters.world.burn_in_months
     season = np.array(p.season_by_month)
+    lending = month_index(parameters.world.lending_from) - first
     return Economy(
         first=first,
         season=season / season.mean(),
-        trend=np.exp(p.trend_annual / 12.0 * np.arange(months)),
+        trend=np.exp(p.trend_annual / 12.0 * (np.arange(months) - lending)),
         shock=_shock(p, list(parameters.firms.sector_weights), first, months),
         deferral=(month_index(p.deferral_first_month), month_index(p.deferral_last_month)),
+        eased=(month_index(p.eased_first_month), month_index(p.eased_last_month)),
     )
 
 

@@ -74,8 +74,10 @@ class Traits(Table):
     buffer_months: Floats
     other_debt_months: Floats
     line_months: Floats
-    guarantee_months: Floats  # of sales, of others' debts it answers for
-    deferred: Bools
+    guarantee_months: Floats  # of sales, of another's debts it answers for
+    chain_weight: Floats  # how strongly it feels those who buy, down the chain
+    wilfulness: Floats  # how much likelier than others to refuse to pay a loan
+    deferral_rank: Floats  # uniform: the lower, the more easily its principal is deferred
     mill: Bools
     mill_from: Ints  # month
 
@@ -187,9 +189,11 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
             p.guarantee_median_months * np.exp(p.other_debt_log_sd * luck.z()),
             0.0,
         ),
-        deferred=luck.u() < parameters.economy.deferral_share,
+        chain_weight=np.zeros(len(sector)),
+        wilfulness=np.exp(-p.wilful_care * care - 0.5 * p.wilful_care**2),
+        deferral_rank=luck.u(),
         mill=mill,
-        mill_from=(start + np.floor(60 * luck.u())).astype(np.int64),
+        mill_from=(start + np.floor(p.mill_first_months * luck.u())).astype(np.int64),
     )
 
 
@@ -243,7 +247,7 @@ def _papers(parameters: Parameters, traits: Traits, luck: _Luck, first: int) -> 
         founded_day=_day(luck.u()),
         capital_yuan=capital,
         capital_registered_yuan=np.where(dirty, capital * 10_000.0, capital),
-        paid_in_yuan=np.round(capital * (p.paid_in_share_mean * 2.0 * luck.u()).clip(0, 1), -3),
+        paid_in_yuan=np.round(capital * _paid_in_share(p, traits, luck.z()), -3),
         representative_share=stakes[choose(p.representative_share_weights, luck.u())],
         representative_since=np.maximum(since.astype(np.int64), traits.founded),
         representative_day=np.full(n, 28),
@@ -281,6 +285,15 @@ def _capital(p: FirmsParameters, u: Floats, z: Floats) -> Floats:
     spikes = np.array([np.nan if name == "free" else float(name) for name in names])
     spiked = spikes[choose(p.capital_spike_weights, u)]
     return np.where(np.isnan(spiked), free, spiked)
+
+
+def _paid_in_share(p: FirmsParameters, traits: Traits, z: Floats) -> Floats:
+    """Uniform up to twice its mean; thrifty owners, who hold more cash, pay in more."""
+    thrift = np.log(traits.buffer_months / p.buffer_median_months) / p.buffer_log_sd
+    rho = p.paid_in_thrift_correlation
+    rank = ndtr(rho * thrift + np.sqrt(1.0 - rho**2) * z)
+    share: Floats = np.clip(p.paid_in_share_mean * 2.0 * rank, 0.0, 1.0)
+    return share
 
 
 def _day(u: Floats) -> Ints:

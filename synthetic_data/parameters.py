@@ -31,6 +31,7 @@ class WorldParameters:
 
     first_month: str
     burn_in_months: int
+    lending_from: str
     history_months: int
     history_min_months: int
     window_months: int
@@ -100,14 +101,32 @@ class FirmsParameters:
     mill_share: float
     mill_real_share: float
     mill_multiple: float
+    mill_first_months: int
+    wilful_care: float
     capital_spike_weights: dict[str, float]
     capital_median_yuan: float
     capital_log_sd: float
     capital_dirty_share: float
     paid_in_share_mean: float
+    paid_in_thrift_correlation: float
     representative_share_weights: dict[str, float]
     representative_founder_share: float
     punctual_sd: float
+
+
+@dataclass(frozen=True)
+class NetworkParameters:
+    """Who deals with whom."""
+
+    linked_share_by_sector: dict[str, float]
+    buyers_named: int
+    next_buyer_ratio: float
+    named_share_max: float
+    purchases_share: float
+    spill_over: float
+    unknown_chain_weight: float
+    owner_shared_share: float
+    ring_size: int
 
 
 @dataclass(frozen=True)
@@ -125,6 +144,9 @@ class EconomyParameters:
     deferral_share: float
     deferral_first_month: str
     deferral_last_month: str
+    eased_first_month: str
+    eased_last_month: str
+    social_waived_share: float
 
 
 @dataclass(frozen=True)
@@ -134,22 +156,27 @@ class CashflowParameters:
     health_persistence: float
     health_to_margin: float
     health_to_growth: float
+    health_to_tax: float
+    chain_to_growth: float
     growth_young: float
     young_months: int
     young_start: float
+    young_volatility: float
     level_sd: float
     level_reversion: float
     growth_base: float
     loss_monthly: float
-    loss_guarantor: float
     loss_months_min: float
     loss_months_max: float
     loss_tail: float
     rescue_share: float
     rescue_months: float
+    wilful_monthly: float
     slump_monthly: float
     slump_months_max: int
     slump_depth: float
+    slump_shock: float
+    slump_most: float
     contract_loss_monthly: float
     contract_loss_health: float
     contract_loss_share: float
@@ -163,6 +190,7 @@ class CashflowParameters:
     invoice_share: float
     interest_other_annual: float
     recall_months: int
+    deferral_share_short: float
     owner_draw: float
     social_reserve_months: float
     social_rate: float
@@ -190,6 +218,7 @@ class TracesParameters:
     kwh_price_yuan: float
     top_buyer_noise_sd: float
     mill_circulated_share: float
+    balance_log_sd: float
     lender_months: float
     queries_monthly: float
     queries_strain: float
@@ -275,6 +304,7 @@ class Parameters:
 
     world: WorldParameters
     firms: FirmsParameters
+    network: NetworkParameters
     economy: EconomyParameters
     cashflow: CashflowParameters
     traces: TracesParameters

@@ -17,13 +17,13 @@ import numpy as np
 from model.credit_file import SOURCES, CreditFile
 from synthetic_data import cashflow, economy, events, identity, ratings, traces
 from synthetic_data.calendar import month_index
-from synthetic_data.cashflow import State
 from synthetic_data.draws import Subject, generator
 from synthetic_data.events import Events
 from synthetic_data.firms import BLOCK_FIRMS, Firms, draw
 from synthetic_data.history import History, kept
 from synthetic_data.lender_view import Bureaus
 from synthetic_data.parameters import standard
+from synthetic_data.state import Luck, State
 
 _SEED = 20200415
 _FIRST_BLOCK = 887_000  # far above any world's blocks: no firm shares a story's code
@@ -206,6 +206,7 @@ def _firm(script: _Script) -> Firms:
         "sector": list(standard().firms.sector_weights).index(sector), "founded": founded,
         "active_share": 1.0, "collection": 0.7, "volatility": 0.12, "exposure": 0.0,
         "other_debt_months": 0.0, "guarantee_months": 0.0, "line_months": 0.0, "mill": False,
+        "wilfulness": 0.0, "chain_weight": 0.0,
         "wage_share": 0.06, "overhead_share": 0.05,
     } | dict(script.traits)  # fmt: skip
     habits = {
@@ -237,24 +238,26 @@ def _pin(table: Any, pinned: Mapping[str, Any]) -> Any:
 def _live(firm: Firms, script: _Script, until: int) -> tuple[History, State]:
     """The firm's months up to `until` and its state then: the world's own step, fortune pinned."""
     parameters, traits = standard(), firm.traits
-    start = economy.build(parameters, 0).first
-    climate = economy.build(parameters, until - start)
-    state = cashflow.opening(parameters, traits, np.zeros((3, 1)), start)
+    start = month_index(parameters.world.lending_from)
+    climate = economy.build(parameters, until - economy.build(parameters, 0).first)
+    state = cashflow.opening(parameters, traits, np.zeros((4, 1)), start)
     history, memory = History(start, until - start, 1), traces.nothing(1)
     for at in range(until - start):
         month = start + at
         if month <= int(traits.founded[0]):
-            state = cashflow.opening(parameters, traits, np.zeros((3, 1)), start)
+            state = cashflow.opening(parameters, traits, np.zeros((4, 1)), start)
         state = replace(state, health=np.array([script.health]))
         weather = climate.weather(month, traits.sector, traits.exposure)
         times = script.demand.get(f"{month // 12}-{month % 12 + 1:02d}", 1.0)
         luck = cashflow.draws(generator(_SEED, script.block, Subject.CASHFLOW, at), 1)
-        luck[:2], luck[3], luck[4:] = 0.0, 0.0, 1.0  # only the monthly noise of sales is left
+        noise = luck[Luck.SALES].copy()  # all that is left to chance
+        luck[: Luck.ACTIVITY], luck[Luck.ACTIVITY], luck[Luck.LATE_PAYER :] = 0.0, 0.0, 1.0
+        luck[Luck.SALES] = noise
         state, flows = cashflow.step(
             traits, state, replace(weather, shock=np.array([times])), luck, parameters
         )
         chance = generator(_SEED, script.block, Subject.TRACES, at)
-        memory, seen = traces.observe(firm, state, flows, memory, chance, parameters)
+        memory, seen = traces.observe(firm, state, flows, memory, weather.eased, chance, parameters)
         alive = np.array([float(month >= int(traits.founded[0]))])
         history.record(at, alive, kept(state, flows, memory, seen))
     return history, state

@@ -21,23 +21,27 @@ from synthetic_data import (
     events,
     lender_view,
     loans,
+    network,
     outcomes,
     ratings,
     survival,
     tables,
     traces,
 )  # fmt: skip
-from synthetic_data.cashflow import State
-from synthetic_data.draws import Floats, Ints, Subject, generator
+from synthetic_data.calendar import month_index
+from synthetic_data.draws import Ints, Subject, generator
 from synthetic_data.economy import Economy
 from synthetic_data.events import Events
 from synthetic_data.firms import BLOCK_FIRMS, Firms, draw, stack, where
 from synthetic_data.history import History, kept
 from synthetic_data.loans import Applications
+from synthetic_data.network import Network
+from synthetic_data.outcomes import Fortune
 from synthetic_data.parameters import Parameters, standard
+from synthetic_data.state import DRAWS, State
 from synthetic_data.tables import Tables
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files of a world."""
 
 
@@ -48,8 +52,8 @@ class Lives:
     history: History
     happened: Events
     closed: Ints  # month of closing, (n_firms,)
-    luck: Floats  # (n_months, DRAWS, n_firms)
-    asked: list[tuple[Applications, State]]  # with the applicants' states when they asked
+    met: Fortune
+    asked: list[tuple[Applications, State]]  # with the states of all firms at the time
 
 
 def generate(
@@ -97,12 +101,12 @@ def simulate_block(
     """One block from founding to credit files; the tables hold its first `keep` firms."""
     total = parameters.world.burn_in_months + months
     climate = economy.build(parameters, total)
-    members = draw(parameters, seed, block)
-    lives = live(parameters, members, climate, seed, block, total)
+    members, links = network.draw(parameters, draw(parameters, seed, block), seed, block)
+    lives = live(parameters, members, links, climate, seed, block, total)
     truth = [
         outcomes.live_again(
-            parameters, climate, members.traits, asked, states,
-            lives.luck[int(asked.month[0]) - climate.first :], seed, block,
+            parameters, climate, members.traits, links.debtor, asked, states,
+            lives.met.since(int(asked.month[0]) - climate.first), seed, block,
         )
         for asked, states in lives.asked
     ]  # fmt: skip
@@ -115,6 +119,10 @@ def simulate_block(
         "months": tables.months_table(
             members, lives.history, parameters.world.burn_in_months, keep
         ),
+        "links": tables.links_table(members, links.links, keep),
+        "events": tables.events_table(
+            members, lives.happened, parameters, climate.first + total, keep
+        ),
         **tables.loan_tables(
             members, applications.take(mine), stack(truth).take(mine), bureaus, parameters
         ),
@@ -122,48 +130,60 @@ def simulate_block(
 
 
 def live(
-    parameters: Parameters, members: Firms, climate: Economy, seed: int, block: int, months: int
+    parameters: Parameters,
+    members: Firms,
+    links: Network,
+    climate: Economy,
+    seed: int,
+    block: int,
+    months: int,
 ) -> Lives:
     """A block, month by month: firms enter, ask for loans, trade, pay, leave traces, close."""
-    n, traits = len(members), members.traits
-    opening = generator(seed, block, Subject.OPENING).standard_normal((3, n))
+    n, traits, burn_in = len(members), members.traits, parameters.world.burn_in_months
+    opening = generator(seed, block, Subject.OPENING).standard_normal((4, n))
     state = newborn = cashflow.opening(parameters, traits, opening, climate.first)
     memory = fresh = traces.nothing(n)
     closed: Ints = np.full(n, events.NEVER)
     history = History(climate.first, months, n)
-    luck = np.zeros((months, cashflow.DRAWS, n))
+    luck, calls = np.zeros((months, DRAWS, n)), np.zeros((months, n))
+    lending = month_index(parameters.world.lending_from) - climate.first
     happened: list[Events] = []
     asked_all: list[tuple[Applications, State]] = []
     for at in range(months):
         month = climate.first + at
         entering = traits.founded == month
-        state, memory = where(entering, newborn, state), where(entering, fresh, memory)
+        state, memory = cashflow.enter(entering, newborn, state), where(entering, fresh, memory)
         alive = (traits.founded <= month) & (closed > month)
         weather = climate.weather(month, traits.sector, traits.exposure)
-        if at >= parameters.world.burn_in_months:
+        if at >= lending:
             asked = loans.ask(
                 members, state, weather, alive, memory.strain, history, at,
                 generator(seed, block, Subject.APPLICATIONS, at), parameters,
             )  # fmt: skip
-            if len(asked.firm) and at + parameters.world.window_months < months:
-                asked_all.append((asked, state.take(asked.firm)))
+            recorded = burn_in <= at < months - parameters.world.window_months
+            if len(asked.firm) and recorded:
+                asked_all.append((asked, state))
             state = loans.pay_out(state, asked, parameters)
-        luck[at] = cashflow.draws(generator(seed, block, Subject.CASHFLOW, at), n)
-        well = ~state.defaulted
-        state, flows = cashflow.step(traits, state, weather, luck[at], parameters)
+        drawn = cashflow.draws(generator(seed, block, Subject.CASHFLOW, at), n)
+        luck[at], before = links.share(drawn), state
+        after, flows = cashflow.step(traits, before, weather, luck[at], parameters)
+        state = network.called(before, after, links.debtor, traits)
+        calls[at] = state.called_yuan
         chance = generator(seed, block, Subject.TRACES, at)
-        memory, seen = traces.observe(members, state, flows, memory, chance, parameters)
+        memory, seen = traces.observe(
+            members, state, flows, memory, weather.eased, chance, parameters
+        )
         history.record(at, alive.astype(np.float64), kept(state, flows, memory, seen))
         chance = generator(seed, block, Subject.EVENTS, at)
         happened += events.happen(
             month, alive, memory.strain, state.scale_yuan,
-            state.loan_yuan + state.overdue_yuan, state.defaulted & well,
+            state.loan_yuan + state.overdue_yuan, state.defaulted & ~before.defaulted,
             chance, parameters.events,
         )  # fmt: skip
         age, u = month - traits.founded, chance.random(n)
         closing = survival.closing(state, age, u, parameters.events)
         closed = np.where(alive & closing, month + 1, closed)
-    return Lives(history, events.join(happened), closed, luck, asked_all)
+    return Lives(history, events.join(happened), closed, Fortune(luck, calls), asked_all)
 
 
 def _check(parameters: Parameters, firms: int, months: int) -> None:

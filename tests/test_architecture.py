@@ -97,6 +97,7 @@ TESTED_WITHIN = {
     "draws": "test_world",
     "calendar": "test_economy",
     "history": "test_lender_view",
+    "state": "test_cashflow",
     "traces": "test_lender_view",
     "events": "test_lender_view",
     "identity": "test_firms",

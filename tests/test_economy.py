@@ -16,7 +16,7 @@ def path(sector: str, small_firm_multiple: float) -> np.ndarray:
     chosen = replace(
         parameters, economy=replace(parameters.economy, small_firm_multiple=small_firm_multiple)
     )
-    economy = build(chosen, 72)
+    economy = build(chosen, 84)
     months = range(month_index("2018-01"), month_index("2022-01"))
     weathers = [
         economy.weather(month, np.array([SECTORS.index(sector)]), np.ones(1)) for month in months
@@ -56,7 +56,7 @@ def test_after_2020_the_trend_resumes() -> None:
 
 
 def test_principal_is_deferred_in_the_published_months_only() -> None:
-    economy = build(standard(), 84)
+    economy = build(standard(), 96)
     deferred = [
         month
         for month in range(economy.first, economy.first + 84)

@@ -78,7 +78,7 @@ def test_a_longer_world_tells_the_same_loans(
 def test_the_world_says_how_it_was_made(small: Path) -> None:
     told = json.loads((small / "world.json").read_text())
     assert told == {
-        "format": 1,
+        "format": 2,
         "seed": 7,
         "firms": 1_000,
         "months": MONTHS,
