@@ -152,15 +152,14 @@ def tables(sheet: Sheet) -> Group:
     shown: list[Any] = []
     for group, (zh, en) in GROUPS.items():
         table = Table(title=f"{zh} {en}", title_justify="left", expand=True)
-        for column in ("fact", "published", "tolerated", "world, 95 %", "n", ""):
-            right = column in ("published", "tolerated", "world, 95 %", "n")
-            table.add_column(column, justify="right" if right else "left",
-                             ratio=3 if column == "fact" else None)  # fmt: skip
+        for column, ratio in (("fact", 8), ("published", 5), ("tolerated", 5), ("world, 95 %", 5)):
+            right = "left" if column == "fact" else "right"
+            table.add_column(column, justify=right, ratio=ratio)  # type: ignore[arg-type]
+        table.add_column("", min_width=7)
         for one in sheet.of(group):
             table.add_row(
-                Text(f"{one.en} {one.zh}"), span(one.published, one.unit),
-                span(one.bounds, one.unit), world_figure(one),
-                f"{one.n:,}" if one.n else "", VERDICTS[one.inside][1],
+                Text(f"{one.label} {one.zh}"), span(one.published, one.unit),
+                span(one.bounds, one.unit), world_figure(one), VERDICTS[one.inside][1],
                 style=_STYLES[one.inside],
             )  # fmt: skip
         shown.append(table)

@@ -8,7 +8,6 @@ tolerance. Where that error is larger than the range itself, the world has too f
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -135,9 +134,3 @@ def hold(census: Census) -> list[Held]:
         told = {} if figure is None else figure._asdict()
         held.append(Held(fact=fact, source=sources[fact.source], **told))
     return held
-
-
-def met(held: Sequence[Held]) -> tuple[int, int]:
-    """How many facts are inside, of how many the world can say."""
-    said = [one.inside for one in held if one.inside is not None]
-    return sum(said), len(said)

@@ -64,7 +64,7 @@ def test_quotients_add_relative_errors() -> None:
 def test_auc_is_scikit_learns_and_its_error_that_of_repeated_samples() -> None:
     rng = np.random.default_rng(1)
     found = []
-    for _ in range(200):
+    for _ in range(100):
         hits = rng.random(400) < 0.3
         rated = np.round(rng.standard_normal(400) + hits, 1)  # with ties
         one = estimates.auc(hits, rated)
@@ -72,4 +72,4 @@ def test_auc_is_scikit_learns_and_its_error_that_of_repeated_samples() -> None:
         assert one.value == pytest.approx(roc_auc_score(hits, rated))
         found.append(one)
     seen = np.std([one.value for one in found])
-    assert np.mean([one.error for one in found]) == pytest.approx(seen, rel=0.15)
+    assert np.mean([one.error for one in found]) == pytest.approx(seen, rel=0.2)
