@@ -85,8 +85,8 @@ def draw(story: Any, series: Words, kinds: Words, out: Path, font: str | None = 
             axis.grid(axis="y", color="#eceeec")
             axis.spines[["top", "right"]].set_visible(False)
         _mark(axes, story, kinds, font)
-        januaries = [at for at in places if story.months[at].endswith(("-01", "-07"))]
-        axes[-1].set_xticks(januaries, [story.months[at] for at in januaries])
+        halves = [at for at in places if story.months[at].endswith(("-01", "-07"))]
+        axes[-1].set_xticks(halves, [story.months[at] for at in halves])
         name = story.name if font else ""
         figure.suptitle(f"{name}  {story.uscc}".strip(), x=0.01, ha="left", fontsize=13, color=INK)
         figure.savefig(out, dpi=110)
