@@ -43,25 +43,29 @@ def han_font() -> str | None:
 
 
 def years_table(story: Any, series: Words, kinds: Words) -> Group:
-    """A firm year by year for a terminal: flows summed, stocks at the year's end, events."""
-    head = Table(show_header=False, padding=(0, 1), box=None)
-    for label, value in story.facts.items():
-        head.add_row(Text(label, style="dim"), value)
+    """A firm year by year for a terminal: flows summed, stocks at each end; then its events."""
     table = Table(title=f"{story.name}  {story.uscc}", title_justify="left")
-    table.add_column("年 year")
-    table.add_column("月 months", justify="right")
     told = list(story.series)
-    for name in told:
-        zh, en = series[name]
-        table.add_column(f"{zh}\n{en}", justify="right")
-    table.add_column("事件\nevents", overflow="fold")
+    for zh, en in (("年", "year"), ("月", "months"), *(series[name] for name in told)):
+        table.add_column(f"{zh}\n{en}", justify="right", overflow="fold")
     for year in story.years:
-        events = [f"{one.month} {' '.join(kinds[one.kind])} {one.says}" for one in year.happened]
-        table.add_row(
-            year.year, str(year.months), *(f"{year.values[name]:,.0f}" for name in told),
-            Text("\n".join(events)),
-        )  # fmt: skip
-    return Group(table, head)
+        figures = (amount(year.values[name]) for name in told)
+        table.add_row(year.year, str(year.months), *figures)
+    below = Table(show_header=False, padding=(0, 1), box=None)
+    for label, value in story.facts.items():
+        below.add_row(Text(label, style="dim"), value)
+    for event in story.events:
+        below.add_row(Text(event.month, style="dim"), f"{' '.join(kinds[event.kind])} {event.says}")
+    return Group(table, below)
+
+
+def amount(value: float) -> str:
+    """A number for a narrow column.
+
+    >>> amount(221_004_312.0), amount(455_603.4)
+    ('221.00 m', '455,603')
+    """
+    return f"{value / 1e6:,.2f} m" if abs(value) >= 1e6 else f"{value:,.0f}"
 
 
 def draw(story: Any, series: Words, kinds: Words, out: Path, font: str | None = None) -> None:

@@ -47,12 +47,11 @@ class Happened(Struct, frozen=True, kw_only=True):
 
 
 class Year(Struct, frozen=True, kw_only=True):
-    """A calendar year: flows summed, stocks at its end; None where nothing is known."""
+    """A calendar year: flows summed, stocks at its end."""
 
     year: str
     months: int
     values: dict[str, float]
-    happened: list[Happened]
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -82,7 +81,7 @@ def story(world: Path, uscc: str) -> Story:
         facts=_facts(firm),
         months=rows["month"].tolist(),
         series={name: rows[name].astype(float).tolist() for name in told},
-        years=list(_years(rows, told, events)),
+        years=list(_years(rows, told)),
         events=events,
     )
 
@@ -189,7 +188,7 @@ def _recorded(file: dict[str, Any]) -> Iterator[Happened]:
             yield Happened(month=one["listed"][:7], kind=kind)
 
 
-def _years(rows: pd.DataFrame, told: Sequence[str], events: Sequence[Happened]) -> Iterator[Year]:
+def _years(rows: pd.DataFrame, told: Sequence[str]) -> Iterator[Year]:
     for year, months in rows.groupby(rows["month"].str[:4]):
         yield Year(
             year=str(year),
@@ -198,7 +197,6 @@ def _years(rows: pd.DataFrame, told: Sequence[str], events: Sequence[Happened]) 
                 name: float(months[name].iloc[-1] if name in _STOCKS else months[name].sum())
                 for name in told
             },
-            happened=[one for one in events if one.month[:4] == str(year)],
         )
 
 
