@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from service.options import Artifact, err, fail, load_engine, out, show
+from service.options import Artifact, World, err, fail, load_engine, out, show
 
 app = typer.Typer()
 
@@ -121,6 +121,72 @@ def remedies(
             before, after = (one.pd_12m(first.limit_yuan, did) for did in ({}, done))
             seen.append((" + ".join(sorted(done)), before, after))
     out.print(remedies_table(seen))
+
+
+@app.command()
+def facts(
+    world: World,
+    to: Annotated[Path | None, typer.Option("--out", help="Markdown file to write")] = None,
+    page: Annotated[Path | None, typer.Option(help="page of plots to write")] = None,
+) -> None:
+    """Hold a world against published facts and check that it adds up; exit 1 where it does not."""
+    import msgspec
+    from rich.progress import track
+
+    from service import factsheet, scan
+    from service.backtest import world_chunks
+    from synthetic_data import checks
+    from synthetic_data import facts as published
+
+    with err.status("adding up months and applications"):
+        census, found, tenths = checks.look(world)
+        held = published.hold(census)
+    chunks = len(world_chunks(world))
+    seen = list(track(scan.scan(world), "reading credit files", total=chunks, console=err))
+    scanned = scan.joined(seen)
+    alone = checks.alone(scanned.values, scanned.defaulted)
+    first = f"{scanned.leaks[0].application_id}: {scanned.leaks[0].says}" if scanned.leaks else ""
+    found += checks.of_columns(checks.ceiling(census), alone, scan.APART)
+    found.append(checks.of_leaks(scanned.files, len(scanned.leaks), first))
+    sheet = factsheet.sheet(
+        world, [one.told() for one in held], msgspec.to_builtins(found), msgspec.to_builtins(tenths)
+    )
+    out.print(factsheet.tables(sheet))
+    for path, written in ((to, factsheet.markdown), (page, factsheet.html)):
+        if path is not None:
+            path.write_text(written(sheet), "utf-8")
+            err.print(f"-> {path}", soft_wrap=True)
+    inside, said = sheet.met
+    if inside < published.ENOUGH * said or sheet.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def firm(
+    world: World,
+    uscc: Annotated[str | None, typer.Argument(help="leave out to list firms to look at")] = None,
+    to: Annotated[Path, typer.Option("--out", help="folder to draw into")] = Path("."),
+) -> None:
+    """Tell one firm's story: a table by year, and a picture with what happened marked."""
+    from service import firm_plots
+    from synthetic_data import firm_story
+
+    if uscc is None:
+        for code, zh, en in firm_story.worth_a_look(world):
+            out.print(f"{code}  {zh} {en}", soft_wrap=True)
+        return
+    try:
+        told = firm_story.story(world, uscc)
+    except KeyError as error:
+        fail(str(error.args[0]))
+    out.print(firm_plots.years_table(told, firm_story.SERIES, firm_story.KINDS))
+    if not firm_plots.drawing_is_installed():
+        fail("no picture: matplotlib is not installed; it comes with `uv sync --extra plots`")
+    to.mkdir(parents=True, exist_ok=True)
+    picture, font = to / f"{uscc}.png", firm_plots.han_font()
+    firm_plots.draw(told, firm_story.SERIES, firm_story.KINDS, picture, font)
+    english = "" if font else " (in English: no font with Chinese characters found)"
+    out.print(f"-> {picture}{english}", soft_wrap=True)
 
 
 def simulate(to: Path, firms: int, months: int, seed: int) -> None:

@@ -103,6 +103,10 @@ TESTED_WITHIN = {
     "identity": "test_firms",
     "ratings": "test_lender_view",
     "survival": "test_firms",
+    "panel": "test_identities",
+    "census": "test_measures",
+    "factsheet": "test_facts",
+    "firm_plots": "test_firm_story",
 }
 """File -> the test that covers it, where a noun of its own would say nothing new."""
 
