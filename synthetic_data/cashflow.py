@@ -159,7 +159,7 @@ def step(
         - c.health_to_margin * state.health
     )
     ordered = c.sticky_share * scale * weather.season + (1.0 - c.sticky_share) * sales
-    purchases = np.maximum(goods_share, 0.05) * ordered
+    purchases = np.maximum(goods_share, 0.05) * weather.cost * ordered
     earned = replace(
         state,
         scale_yuan=scale,
@@ -173,7 +173,9 @@ def step(
         weather,
         collected,
         purchases + wages + traits.overhead_share * scale + sudden_loss,
-        traits.tax_burden * np.where(traits.mill, np.minimum(invoiced, sales), invoiced),
+        traits.tax_burden
+        * weather.tax
+        * np.where(traits.mill, np.minimum(invoiced, sales), invoiced),
         social,
         luck[8],
         parameters,
@@ -244,7 +246,8 @@ def _collect(
     owed = state.receivables_yuan
     lost = begins * c.late_payer_loss * traits.top_buyer_share * owed
     away = (late_months > 0) * traits.top_buyer_share
-    collection = traits.collection * fallen**c.collection_shock * (1.0 - away)
+    slowed = weather.collection * fallen**c.collection_shock
+    collection = traits.collection * slowed * (1.0 - away)
     return (owed - lost) * collection, lost, late_months
 
 

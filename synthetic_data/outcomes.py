@@ -76,7 +76,7 @@ def live_again(
     shortfall, lost_sales, sudden = np.zeros(n), np.zeros(n), np.zeros(n)
     usual = state.scale_yuan
     for ahead in range(w.window_months + 1):
-        weather = economy.weather(month + ahead, everybody.sector, everybody.exposure)
+        weather = economy.weather(month + ahead, everybody)
         chance = cashflow.draws(rng, len(paths)).reshape(cashflow.DRAWS, n, -1)
         chance[:, :, 0] = luck[ahead][:, asked.firm]
         state, flows = cashflow.step(
