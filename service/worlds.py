@@ -3,6 +3,7 @@
 With cli.py the only file that imports the simulator, inside the commands that need it.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from service.options import Artifact, err, fail, load_engine, out, show
+from service.options import Artifact, World, err, fail, load_engine, out, show
 
 if TYPE_CHECKING:
     from synthetic_data.trial import Finding
@@ -98,6 +99,29 @@ def application(
     if story not in STORIES:
         fail(f"--story: got {story!r}, expected one of {', '.join(STORIES)}")
     show(msgspec.json.encode(posted(story)))
+
+
+@app.command()
+def invoices(
+    uscc: Annotated[str, typer.Argument(help="a firm of the world's firms.parquet")],
+    world: World,
+    to: Annotated[Path, typer.Option("--out", help="FILE.csv or FILE.parquet")],
+    first: Annotated[str, typer.Option("--from", help="first month, YYYY-MM")] = "",
+    last: Annotated[str, typer.Option("--to", help="last month, YYYY-MM")] = "9999-12",
+) -> None:
+    """Write the single invoices behind a firm's monthly sums, as import-invoices reads them."""
+    from synthetic_data.invoice_list import Lists, write
+
+    if to.suffix not in (".csv", ".parquet"):
+        fail(f"--out: got {to}, expected a file named .csv or .parquet")
+    for option, month in (("--from", first), ("--to", last)):
+        if month and re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month) is None:
+            fail(f"{option}: got {month}, expected a month as YYYY-MM")
+    made = Lists(world).invoices(uscc, first, last)
+    write(to, uscc, made)
+    void = sum(one.void for one in made)
+    red = sum(one.amount_fen < 0 for one in made)
+    out.print(f"{len(made):,} invoices, {void:,} void and {red:,} red-letter -> {to}")
 
 
 @app.command()

@@ -25,6 +25,7 @@ class Subject(IntEnum):
     FUTURES = 6
     RATINGS = 7
     OPENING = 8
+    INVOICES = 30
 
 
 def generator(seed: int, block: int, subject: Subject, step: int = 0) -> np.random.Generator:
