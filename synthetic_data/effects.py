@@ -23,12 +23,16 @@ RELATIVE = ("sales",)
 """Effects told as a change in percent; the others, being shares, as a difference of points."""
 _MONTHLY = {
     "sales": ("true_sales_yuan", None),
-    "costs": ("true_operating_paid_yuan", "true_sales_yuan"),
     "collected": ("true_collected_yuan", "true_sales_yuan"),
     "tax": ("true_tax_paid_yuan", "sales_yuan"),
     "service": ("true_debt_service_due_yuan", "true_loan_owed_yuan"),
 }
-"""Effect -> columns of months.parquet above and below the line; None counts each firm once."""
+_LOGARITHMS = {
+    "sales_of_a_firm": ("true_sales_yuan", None),
+    "costs_of_a_firm": ("true_operating_paid_yuan", "true_sales_yuan"),
+}
+"""Effect -> columns of months.parquet above and below the line: sums, where None counts each firm
+once, and logarithms of each month, where each firm and month counts alike."""
 _CHANCE = 2.0
 """Standard errors by which an effect must stand out."""
 
@@ -58,7 +62,8 @@ class Files:
     @cached_property
     def months(self) -> Any:
         """One row a firm and month."""
-        columns = {name for pair in _MONTHLY.values() for name in pair if name}
+        pairs = [*_MONTHLY.values(), *_LOGARITHMS.values()]
+        columns = {name for pair in pairs for name in pair if name}
         return self._read("months", ["uscc", "month", *sorted(columns)])
 
     @cached_property
@@ -108,13 +113,15 @@ def measure(move: Move, ours: Files, beside: Files) -> Measured:
 
 def _sums(move: Move, files: Files) -> Any:
     """Above and below the line of each firm: a frame by USCC with columns top and bottom."""
-    monthly = move.effect in _MONTHLY or move.effect == "sales_of_a_firm"
-    rows = files.months if monthly else files.applications
+    rows = files.months if move.effect in (*_MONTHLY, *_LOGARITHMS) else files.applications
     if move.effect in _MONTHLY:
         above, below = _MONTHLY[move.effect]
         top, bottom = rows[above], rows[below] if below else None
-    elif move.effect == "sales_of_a_firm":
-        top, bottom = np.log(rows["true_sales_yuan"].clip(lower=1.0)), np.ones(len(rows))
+    elif move.effect in _LOGARITHMS:
+        above, below = _LOGARITHMS[move.effect]
+        top, bottom = np.log(rows[above].clip(lower=1.0)), np.ones(len(rows))
+        if below:
+            top = top - np.log(rows[below].clip(lower=1.0))
     else:
         told = {
             "default_rate": lambda: rows["true_pd_12m"],

@@ -8,7 +8,7 @@ source, a value of the wrong type, and shares that do not sum to 1 are refused b
 import hashlib
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -328,7 +328,7 @@ def parse(text: bytes, over: Sequence[Scenario] = ()) -> Parameters:
     """
     written = tomllib.loads(text.decode())
     hints = get_type_hints(Parameters)
-    sections = {field.name: hints[field.name] for field in fields(Parameters)[:-3]}
+    sections: dict[str, Any] = {name: one for name, one in hints.items() if is_dataclass(one)}
     same_names("sections", written, sections)
     if not over or over[0].name != scenario.PUBLISHED:
         over = [scenario.read(scenario.PUBLISHED), *over]

@@ -22,9 +22,9 @@ PUBLISHED = "published"
 """The scenario every world begins with: the years 2018 to 2021 as published."""
 DIRECTIONS = ("up", "down", "same")
 EFFECTS: dict[str, str] = {
-    "sales": "sales of all firms together",
+    "sales": "sales, mean of the firms that live",
     "sales_of_a_firm": "sales of a firm, mean of logarithms: each firm counts alike",
-    "costs": "what the business cost over sales",
+    "costs_of_a_firm": "what the business cost over its sales, mean of logarithms",
     "collected": "money collected over sales",
     "tax": "tax paid over invoiced sales",
     "service": "debt service due over what is owed on loans granted here",
