@@ -162,6 +162,21 @@ def test_what_the_world_does_not_have_is_refused(
         lists.invoices(uscc or next(iter(made)), first)
 
 
+def test_a_world_whose_counts_leave_no_room_is_refused(
+    world: Path, made: dict[str, list[Invoice]], tmp_path: Path
+) -> None:
+    uscc = next(iter(made))
+    months = pq.read_table(world / "months.parquet", filters=[("uscc", "=", uscc)])
+    at = months.column_names.index("sales_count")
+    pq.write_table(
+        months.set_column(at, "sales_count", months["void_count"]), tmp_path / "months.parquet"
+    )
+    for name in ("firms.parquet", "world.json"):
+        (tmp_path / name).symlink_to(world / name)
+    with pytest.raises(ValueError, match="fewer invoices than partners: the world was made by"):
+        Lists(tmp_path).invoices(uscc)
+
+
 def test_the_command_writes_the_list(
     world: Path, made: dict[str, list[Invoice]], tmp_path: Path
 ) -> None:

@@ -129,3 +129,5 @@ def test_the_page_tells_every_scenario_knob_and_effect() -> None:
     page = (PARAMETERS.parent.parent / "docs" / "scenarios.md").read_text()
     assert [name for name in names() if f"| `{name}` |" not in page] == []
     assert [name for name in EFFECTS if f"| `{name}` |" not in page] == []
+    told = [f"| {name} | {knob.key} |" for name in names() for knob in read(name).knobs]
+    assert [row for row in told if row not in page] == []
