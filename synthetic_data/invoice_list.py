@@ -186,8 +186,8 @@ class _Year:
             self._voided = rng.poisson(odds * self._count)
         if ((self._count < self._partners) & (self._net > 0)).any():
             raise ValueError(
-                f"months.parquet: in {self._texts[0][:4]} a month has fewer invoices than partners: "
-                "the world was made by another version, run `yidaitong generate` again"
+                f"months.parquet: in {self._texts[0][:4]} a month has fewer invoices than partners:"
+                " the world was made by another version, run `yidaitong generate` again"
             )
         share = column.get("top_buyer_share" if out else "top_supplier_share")
         self._share = 1.0 / 3.0 if share is None else float(share[-1])
