@@ -3,14 +3,19 @@
 With cli.py the only file that imports the simulator, inside the commands that need it.
 """
 
+import re
 import time
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from service.options import Artifact, World, err, fail, load_engine, out, show
+
+if TYPE_CHECKING:
+    from synthetic_data.trial import Finding
 
 app = typer.Typer()
 
@@ -23,12 +28,58 @@ def generate(
     firms: Annotated[int, typer.Option(min=1, help="number of firms")] = DEMO_FIRMS,
     months: Annotated[int, typer.Option(min=1, help="months from January 2018 on")] = DEMO_MONTHS,
     seed: Annotated[int, typer.Option(min=0, help="same seed, same bytes")] = DEMO_SEED,
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="name or .toml file; repeatable, later over earlier")
+    ] = None,
 ) -> None:
     """Simulate a small economy of fictional firms and write what the sources saw of it."""
     started = time.perf_counter()
-    simulate(to, firms, months, seed)
+    simulate(to, firms, months, seed, scenario or [])
     seconds = time.perf_counter() - started
     out.print(f"{firms:,} firms x {months} months in {seconds:.1f} s -> {to}")
+
+
+@app.command()
+def scenarios(
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="which, by name or .toml file; all when left out")
+    ] = None,
+    firms: Annotated[int, typer.Option(min=100, help="number of firms")] = 5_000,
+    seed: Annotated[int, typer.Option(min=0, help="of every world")] = DEMO_SEED,
+    to: Annotated[Path | None, typer.Option("--out", help="Markdown file of the effects")] = None,
+) -> None:
+    """Run each scenario beside its counterpart: does each knob move what it declares to move?"""
+    from synthetic_data import trial
+    from synthetic_data.scenario import names
+
+    with err.status("simulating") as status:
+        found = trial.run(
+            scenario or names(), firms, seed, on_world=lambda name: status.update(f"world {name}")
+        )
+    _show_effects(found)
+    if to is not None:
+        to.write_text(trial.markdown(found), encoding="utf-8")
+    failed = [one for one in found if not one.measured.as_declared]
+    out.print(f"{len(found) - len(failed)} of {len(found)} effects moved as declared")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show_effects(found: "Sequence[Finding]") -> None:
+    """A table a scenario: what each knob was declared to move, and what was measured."""
+    from rich.table import Table
+
+    tables: dict[str, Table] = {}
+    for one in found:
+        if one.scenario.name not in tables:
+            title = f"{one.scenario.name}\n{one.scenario.title_zh}\n{one.scenario.title_en}"
+            tables[one.scenario.name] = table = Table(title=title, title_justify="left")
+            for head in ("knob", "effect", "declared", "beside", "here", "size", "± s.e.", ""):
+                left = head in ("knob", "effect", "declared", "")
+                table.add_column(head, justify="left" if left else "right", overflow="fold")
+        mark = "[green]yes[/green]" if one.measured.as_declared else "[red]not as declared[/red]"
+        tables[one.scenario.name].add_row(*one.told(), mark)
+    out.print(*tables.values(), sep="\n")
 
 
 @app.command()
@@ -48,6 +99,29 @@ def application(
     if story not in STORIES:
         fail(f"--story: got {story!r}, expected one of {', '.join(STORIES)}")
     show(msgspec.json.encode(posted(story)))
+
+
+@app.command()
+def invoices(
+    uscc: Annotated[str, typer.Argument(help="a firm of the world's firms.parquet")],
+    world: World,
+    to: Annotated[Path, typer.Option("--out", help="FILE.csv or FILE.parquet")],
+    first: Annotated[str, typer.Option("--from", help="first month, YYYY-MM")] = "",
+    last: Annotated[str, typer.Option("--to", help="last month, YYYY-MM")] = "9999-12",
+) -> None:
+    """Write the single invoices behind a firm's monthly sums, as import-invoices reads them."""
+    from synthetic_data.invoice_list import Lists, write
+
+    if to.suffix not in (".csv", ".parquet"):
+        fail(f"--out: got {to}, expected a file named .csv or .parquet")
+    for option, month in (("--from", first), ("--to", last)):
+        if month and re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month) is None:
+            fail(f"{option}: got {month}, expected a month as YYYY-MM")
+    made = Lists(world).invoices(uscc, first, last)
+    write(to, uscc, made)
+    void = sum(one.void for one in made)
+    red = sum(one.amount_fen < 0 for one in made)
+    out.print(f"{len(made):,} invoices, {void:,} void and {red:,} red-letter -> {to}")
 
 
 @app.command()
@@ -189,14 +263,18 @@ def firm(
     out.print(f"-> {picture}{english}", soft_wrap=True)
 
 
-def simulate(to: Path, firms: int, months: int, seed: int) -> None:
+def simulate(to: Path, firms: int, months: int, seed: int, scenarios: Sequence[str] = ()) -> None:
     """Write a world's files into a folder, with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+    from synthetic_data.parameters import load
     from synthetic_data.world import generate as simulated
 
+    parameters = load(scenarios=scenarios)
     with Progress(
         "simulating firms", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
     ) as bar:
         task = bar.add_task("", total=firms)
-        simulated(to, firms, months, seed, lambda done: bar.advance(task, done))
+        simulated(
+            to, firms, months, seed, lambda done: bar.advance(task, done), parameters=parameters
+        )

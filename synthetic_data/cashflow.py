@@ -120,7 +120,7 @@ def step(
         - c.health_to_margin * state.health
     )
     ordered = c.sticky_share * scale * weather.season + (1.0 - c.sticky_share) * sales
-    purchases = np.maximum(goods_share, 0.05) * ordered
+    purchases = np.maximum(goods_share, 0.05) * weather.cost * ordered
     earned = replace(
         state,
         scale_yuan=scale,
@@ -134,7 +134,7 @@ def step(
         weather,
         collected,
         purchases + wages + traits.overhead_share * scale + sudden_loss + state.called_yuan,
-        _tax(traits, state, sales, invoiced, c),
+        _tax(traits, state, weather, sales, invoiced, c),
         social,
         luck[Luck.RESCUE],
         parameters,
@@ -154,11 +154,16 @@ def step(
 
 
 def _tax(
-    traits: Traits, state: State, sales: Floats, invoiced: Floats, c: CashflowParameters
+    traits: Traits,
+    state: State,
+    weather: Weather,
+    sales: Floats,
+    invoiced: Floats,
+    c: CashflowParameters,
 ) -> Floats:
     """Tax due: a share of what is invoiced, more in a profitable firm; a mill's invoices cancel."""
     base = np.where(traits.mill, np.minimum(invoiced, sales), invoiced)
-    return traits.tax_burden * np.exp(c.health_to_tax * state.health) * base
+    return traits.tax_burden * weather.tax * np.exp(c.health_to_tax * state.health) * base
 
 
 def _evolve(
@@ -235,7 +240,8 @@ def _collect(
     owed = state.receivables_yuan
     lost = begins * c.late_payer_loss * traits.top_buyer_share * owed
     away = (late_months > 0) * traits.top_buyer_share
-    collection = traits.collection * fallen**c.collection_shock * (1.0 - away)
+    slowed = weather.collection * fallen**c.collection_shock
+    collection = traits.collection * slowed * (1.0 - away)
     return (owed - lost) * collection, lost, late_months
 
 
@@ -267,8 +273,8 @@ def _deferred(
     traits: Traits, state: State, weather: Weather, short: Bools, parameters: Parameters
 ) -> Bools:
     """Whose principal is deferred while that is the policy: small loans, most of those in need."""
-    share_short = parameters.cashflow.deferral_share_short
-    share = np.where(short, share_short, parameters.economy.deferral_share)
+    p = parameters.economy
+    share = np.where(short, p.deferral_share_short, p.deferral_share)
     small = state.loan_yuan <= parameters.loans.amount_max_yuan
     return weather.deferral & small & (traits.deferral_rank < share)
 

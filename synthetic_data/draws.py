@@ -26,6 +26,7 @@ class Subject(IntEnum):
     RATINGS = 7
     OPENING = 8
     NETWORK = 9
+    INVOICES = 30
 
 
 def generator(seed: int, block: int, subject: Subject, step: int = 0) -> np.random.Generator:

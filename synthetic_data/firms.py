@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +21,7 @@ from synthetic_data.draws import (
     choose,
     generator,
 )
-from synthetic_data.parameters import FirmsParameters, Parameters
+from synthetic_data.parameters import EconomyParameters, FirmsParameters, Parameters
 
 BLOCK_FIRMS = 1_000
 """The unit of simulation and of randomness; always simulated whole."""
@@ -59,6 +59,7 @@ class Traits(Table):
     """What decides how money moves in a firm; all (n_firms,)."""
 
     sector: Ints
+    province: Ints
     founded: Ints  # month
     level_yuan: Floats  # monthly sales it starts from
     margin: Floats
@@ -78,6 +79,7 @@ class Traits(Table):
     chain_weight: Floats  # how strongly it feels those who buy, down the chain
     wilfulness: Floats  # how much likelier than others to refuse to pay a loan
     deferral_rank: Floats  # uniform: the lower, the more easily its principal is deferred
+    mask_multiple: Floats  # of demand at the height of the boom; 1 for a firm that does not switch
     mill: Bools
     mill_from: Ints  # month
 
@@ -153,6 +155,11 @@ def draw(parameters: Parameters, seed: int, block: int, n: int = BLOCK_FIRMS) ->
     traits = _traits(parameters, care, luck)
     habits = _habits(p, traits, care, luck)
     papers = _papers(parameters, traits, luck, block * BLOCK_FIRMS)
+    traits = replace(
+        traits,
+        province=np.array([list(p.province_weights).index(one) for one in papers.province]),
+        mask_multiple=_mask_multiple(parameters.economy, papers.industry_code, luck),
+    )
     return Firms(block * BLOCK_FIRMS, traits, habits, papers)
 
 
@@ -167,6 +174,7 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
     borrows, line = luck.u() < p.borrower_share, luck.u() < p.line_share
     return Traits(
         sector=sector,
+        province=np.zeros(len(sector), dtype=np.int64),
         founded=_founded(p, luck.u()),
         level_yuan=yearly / 12.0 * np.where(mill, p.mill_real_share, 1.0),
         margin=np.maximum(p.margin_mean + p.margin_sd * luck.z(), p.margin_min),
@@ -192,6 +200,7 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
         chain_weight=np.zeros(len(sector)),
         wilfulness=np.exp(-p.wilful_care * care - 0.5 * p.wilful_care**2),
         deferral_rank=luck.u(),
+        mask_multiple=np.ones(len(sector)),
         mill=mill,
         mill_from=(start + np.floor(p.mill_first_months * luck.u())).astype(np.int64),
     )
@@ -254,6 +263,13 @@ def _papers(parameters: Parameters, traits: Traits, luck: _Luck, first: int) -> 
         source_luck=np.stack([luck.u() for _ in SOURCES], axis=1),
         courts_slow=luck.u() < parameters.lender.courts_slow_share,
     )
+
+
+def _mask_multiple(p: EconomyParameters, industry_code: list[str], luck: _Luck) -> Floats:
+    """Log-uniform for firms that switch to masks: some of those of the industries that can."""
+    able = np.isin(industry_code, p.mask_industries) & (luck.u() < p.mask_switch_share)
+    low, high = np.log(p.mask_multiple_min), np.log(p.mask_multiple_max)
+    return np.where(able, np.exp(low + (high - low) * luck.u()), 1.0)
 
 
 def _by_sector(values: dict[str, float], p: FirmsParameters) -> Floats:

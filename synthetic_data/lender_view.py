@@ -32,7 +32,7 @@ from model.credit_file import (
     TaxRating,
 )
 from synthetic_data import events as public
-from synthetic_data.calendar import day_of, last_day, month_text
+from synthetic_data.calendar import day_of, last_day, month_index, month_text
 from synthetic_data.draws import Ints
 from synthetic_data.events import Events
 from synthetic_data.firms import Firms
@@ -77,6 +77,7 @@ class Bureaus:
         self._items = list(parameters.events.change_weights)
         self._events = self._by_firm(happened)
         self._lags = {name: int(lag) for name, lag in self._lender.lag_months_by_source.items()}
+        self._silent_from = month_index(self._lender.silent_first_month)
         coverage = [self._lender.coverage_by_source[name] for name in SOURCES]
         self._answers = (firms.papers.source_luck < np.array(coverage)).tolist()
 
@@ -85,7 +86,8 @@ class Bureaus:
         before = month - self._first - 1
         sections: dict[str, Any] = {}
         for source, answers in zip(SOURCES, self._answers[firm], strict=True):
-            if answers:
+            silent = source == self._lender.silent_source and month >= self._silent_from
+            if answers and not silent:
                 lag = self._lags[source]
                 if source == "courts" and self._firms.papers.courts_slow[firm]:
                     lag += 1

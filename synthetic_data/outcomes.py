@@ -114,7 +114,7 @@ def live_again(
     missed = np.zeros(n, dtype=np.bool_)
     toll = _Toll(n)
     for ahead in range(w.window_months + 1):
-        weather = economy.weather(month + ahead, everybody.sector, everybody.exposure)
+        weather = economy.weather(month + ahead, everybody)
         chance = cashflow.draws(rng, len(paths)).reshape(DRAWS, len(members), lives)
         chance[:, :, 0] = met.luck[ahead][:, members]
         before = state

@@ -207,6 +207,7 @@ def _firm(script: _Script) -> Firms:
         "active_share": 1.0, "collection": 0.7, "volatility": 0.12, "exposure": 0.0,
         "other_debt_months": 0.0, "guarantee_months": 0.0, "line_months": 0.0, "mill": False,
         "wilfulness": 0.0, "chain_weight": 0.0,
+        "mask_multiple": 1.0,  # its script says what demand does
         "wage_share": 0.06, "overhead_share": 0.05,
     } | dict(script.traits)  # fmt: skip
     habits = {
@@ -247,15 +248,14 @@ def _live(firm: Firms, script: _Script, until: int) -> tuple[History, State]:
         if month <= int(traits.founded[0]):
             state = cashflow.opening(parameters, traits, np.zeros((4, 1)), start)
         state = replace(state, health=np.array([script.health]))
-        weather = climate.weather(month, traits.sector, traits.exposure)
+        weather = climate.weather(month, traits)
         times = script.demand.get(f"{month // 12}-{month % 12 + 1:02d}", 1.0)
         luck = cashflow.draws(generator(_SEED, script.block, Subject.CASHFLOW, at), 1)
         noise = luck[Luck.SALES].copy()  # all that is left to chance
         luck[: Luck.ACTIVITY], luck[Luck.ACTIVITY], luck[Luck.LATE_PAYER :] = 0.0, 0.0, 1.0
         luck[Luck.SALES] = noise
-        state, flows = cashflow.step(
-            traits, state, replace(weather, shock=np.array([times])), luck, parameters
-        )
+        weather = replace(weather, shock=np.array([times]), tax=np.ones(1))  # as the script says
+        state, flows = cashflow.step(traits, state, weather, luck, parameters)
         chance = generator(_SEED, script.block, Subject.TRACES, at)
         memory, seen = traces.observe(firm, state, flows, memory, weather.eased, chance, parameters)
         alive = np.array([float(month >= int(traits.founded[0]))])

@@ -35,6 +35,7 @@ _SEEN = {
     "sales": "sales_yuan", "sales_count": "sales_count", "void_count": "void_count",
     "red": "red_yuan", "purchases": "purchases_yuan", "buyers": "buyers",
     "suppliers": "suppliers", "top_buyer_share": "top_buyer_share",
+    "top_supplier_share": "top_supplier_share",
     "declared_sales": "declared_sales_yuan", "tax_paid": "tax_paid_yuan",
     "tax_arrears": "tax_arrears_yuan", "staff": "employees", "insured": "insured_persons",
     "social_paid": "social_security_paid_yuan",
@@ -210,7 +211,9 @@ def loan_tables(
 
 
 def _rounded(name: str, values: Any) -> Any:
-    share = name in ("top_buyer_share", "true_health", "true_strain", "true_chain")
+    share = name in (
+        "top_buyer_share", "top_supplier_share", "true_health", "true_strain", "true_chain",
+    )  # fmt: skip
     return np.round(values, 4 if share else 2)
 
 

@@ -110,7 +110,7 @@ def observe(
     )
     return after, Seen(
         sales=net,
-        sales_count=count,
+        sales_count=count + (np.round(red, 2) > 0.0),  # one red-letter invoice
         void_count=voided,
         red=np.round(red, 2),
         purchases=np.round(purchases, 2),

@@ -63,13 +63,15 @@ def generate(
     seed: int,
     on_block: Callable[[int], None] | None = None,
     workers: int = 2,
+    parameters: Parameters | None = None,
 ) -> None:
     """Simulate `firms` firms for `months` months and write the world's files into `out`.
 
-    `on_block` is told how many firms each finished block adds. Same numbers, same bytes, for any
-    number of workers. Raises ValueError for a world too small or too short.
+    `parameters` are the standard ones or those of scenarios (`parameters.load`). `on_block` is told
+    how many firms each finished block adds. Same numbers, same bytes, for any number of workers.
+    Raises ValueError for a world too small or too short.
     """
-    parameters = standard()
+    parameters = parameters or standard()
     _check(parameters, firms, months)
     blocks = range(-(-firms // BLOCK_FIRMS))
     parallel = joblib.Parallel(n_jobs=min(workers, len(blocks)), return_as="generator")
@@ -91,6 +93,8 @@ def generate(
         "months": months,
         "first_month": parameters.world.first_month,
         "parameters_sha256": parameters.sha256,
+        "scenarios": parameters.scenarios,
+        "scenarios_sha256": parameters.scenarios_sha256,
     }
     (out / "world.json").write_bytes(msgspec.json.format(msgspec.json.encode(about)) + b"\n")
 
@@ -154,7 +158,7 @@ def live(
         entering = traits.founded == month
         state, memory = cashflow.enter(entering, newborn, state), where(entering, fresh, memory)
         alive = (traits.founded <= month) & (closed > month)
-        weather = climate.weather(month, traits.sector, traits.exposure)
+        weather = climate.weather(month, traits)
         if at >= lending:
             asked = loans.ask(
                 members, state, weather, alive, memory.strain, history, at,

@@ -96,6 +96,7 @@ TESTED_WITHIN = {
     "sentences": "test_linter",
     "draws": "test_world",
     "calendar": "test_economy",
+    "entries": "test_parameters",
     "history": "test_lender_view",
     "state": "test_cashflow",
     "traces": "test_lender_view",

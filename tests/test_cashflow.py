@@ -24,7 +24,7 @@ def lived(state: State, months: int, seed: int = 1, traits: Traits = FIRMS.trait
     """The states of some months with the same luck for the same seed."""
     rng, states = np.random.default_rng(seed), []
     for at in range(months):
-        weather = CLIMATE.weather(CLIMATE.first + at, FIRMS.traits.sector, FIRMS.traits.exposure)
+        weather = CLIMATE.weather(CLIMATE.first + at, FIRMS.traits)
         state, _ = cashflow.step(traits, state, weather, cashflow.draws(rng, N), P)
         states.append(state)
     return states

@@ -47,6 +47,7 @@ def test_an_unknown_story_is_answered_with_the_known_ones() -> None:
     [
         (("decide", "nowhere.json"), "expected a file of applicant JSON"),
         (("train", "--world", "nowhere", "--out", "x"), "yidaitong generate"),
+        (("generate", "--scenario", "flood", "--out", "x"), "expected a .toml file or one of"),
         (("verify", "--ledger", "sqlite:///nowhere.db"), "no such file"),
         (("verify", "--ledger", "mysql://x"), "expected sqlite:///relative.db"),
         (("replay", "x", "--artifact", "nowhere"), "yidaitong train --out"),

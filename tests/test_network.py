@@ -128,7 +128,7 @@ def test_a_called_guarantee_is_paid_the_month_after() -> None:
     climate = economy.build(P, 2)
     state = cashflow.opening(P, firms.traits, np.zeros((4, len(firms))), climate.first)
     rich = replace(state, cash_yuan=state.scale_yuan * 100)
-    weather = climate.weather(climate.first, firms.traits.sector, firms.traits.exposure)
+    weather = climate.weather(climate.first, firms.traits)
     luck = cashflow.draws(generator(1, 0, Subject.CASHFLOW), len(firms))
     owing = replace(rich, called_yuan=rich.scale_yuan)
     plain, _ = cashflow.step(firms.traits, rich, weather, luck, P)
