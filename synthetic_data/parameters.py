@@ -14,6 +14,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from synthetic_data.signal_parameters import SignalsParameters
+
 PATH = Path(__file__).with_name("parameters.toml")
 
 
@@ -267,6 +269,12 @@ class LenderParameters:
     coverage_by_source: dict[str, float]
     lag_months_by_source: dict[str, float]
     courts_slow_share: float
+    missing_month_share_by_source: dict[str, float]
+    repeated_month_share_by_source: dict[str, float]
+    slipped_digit_share_by_source: dict[str, float]
+    untidy_name_share: float
+    untidy_code_share: float
+    failing_code_share: float
 
 
 @dataclass(frozen=True)
@@ -281,6 +289,7 @@ class Parameters:
     events: EventsParameters
     loans: LoansParameters
     lender: LenderParameters
+    signals: SignalsParameters
     sha256: str
 
 

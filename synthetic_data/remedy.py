@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from model.credit_file import CreditFile
-from synthetic_data import economy, lender_view, outcomes, ratings, world
+from synthetic_data import economy, lender_view, outcomes, world
 from synthetic_data.cashflow import State
 from synthetic_data.draws import Floats
 from synthetic_data.economy import Economy
@@ -62,8 +62,7 @@ def applicants(seed: int, block: int, months: int) -> Iterator[Applicant]:
     climate = economy.build(parameters, total)
     members = draw(parameters, seed, block)
     lives = world.live(parameters, members, climate, seed, block, total)
-    rated = ratings.rate(parameters, members, lives.history, seed, block)
-    bureaus = lender_view.Bureaus(parameters, members, lives.history, lives.happened, rated)
+    bureaus = world.asked_about(parameters, members, lives, seed, block)
     for asked, states in lives.asked:
         luck = lives.luck[int(asked.month[0]) - climate.first :]
         for at in range(len(asked.firm)):
