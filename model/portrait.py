@@ -7,7 +7,7 @@ a category. Missing is never a guess of zero.
 """
 
 from collections.abc import Iterable, Sequence
-from math import log, nan, sqrt
+from math import dist, log, nan, sqrt
 
 from model.credit_file import (
     Bank,
@@ -37,9 +37,8 @@ _SILENT = silent(
 
 def portrait(credit_file: CreditFile) -> Portrait:
     """All features of one firm as of the credit file's date."""
-    (
-        registry, tax, invoices, social_security, electricity, courts, bank, credit_bureau, *others
-    ) = sections(credit_file)  # fmt: skip
+    found = sections(credit_file)
+    registry, tax, invoices, social_security, electricity, courts, bank, credit_bureau = found[:8]
     silent = _SILENT
     values: Portrait = []
     values += silent["registry"] if registry is None else _registry(registry)
@@ -64,7 +63,7 @@ def portrait(credit_file: CreditFile) -> Portrait:
     values += (
         silent["credit_bureau"] if credit_bureau is None else _credit_bureau(credit_bureau, sales)
     )
-    values += signals(others, sales, sales_ratio)
+    values += signals(found[8:], sales, sales_ratio)
     return values
 
 
@@ -142,9 +141,6 @@ def _invoices(section: Invoices) -> tuple[float, ...]:
     last_3m, last_6m = sum(sales[-3:]), sum(sales[-6:])
     full = window.known == 24
     mean = sales_12m / months
-    squares = 0.0
-    for amount in year:
-        squares += (amount - mean) * (amount - mean)
     gap = _longest_gap(issued) if 0 in issued else 0
     red = sum(window.year(section.red_yuan))
     top_share = section.top_buyer_share_12m
@@ -156,7 +152,7 @@ def _invoices(section: Invoices) -> tuple[float, ...]:
         float(months - issued.count(0)),
         float(gap),
         ratio_of(last_3m, sales_12m),
-        sqrt(squares / months) / mean if mean > 0 else nan,
+        dist(year, [mean] * months) / sqrt(months) / mean if mean > 0 else nan,
         nan if top_share is None else top_share,
         sum(window.year(section.buyers)) / months,
         ratio_of(sum(window.year(section.void_count)), sum(issued)),

@@ -39,11 +39,13 @@ _SILENT = silent(
     "housing_fund", "water", "customs", "intellectual_property", "hiring", "online",
     "industrial_internet",
 )  # fmt: skip
-_NOBODY = [None] * len(_SILENT)
+_NOBODY = (None,) * len(_SILENT)
 _NOTHING: tuple[Value, ...] = tuple(value for values in _SILENT.values() for value in values)
 
 
-def signals(sections: Sequence[Any], sales_12m_yuan: float, sales_ratio: float) -> Sequence[Value]:
+def signals(
+    sections: tuple[Any, ...], sales_12m_yuan: float, sales_ratio: float
+) -> Sequence[Value]:
     """The features of the seven sections, in the order of the credit file.
 
     `sales_ratio` is sales over those of the year before.
