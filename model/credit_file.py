@@ -55,7 +55,8 @@ from model.credit_file_signals import (
 )
 
 __all__ = [
-    "MONTHLY", "MONTH_INDEX", "SOURCES", "AbnormalListing", "Bank", "Change", "ChangeItem",
+    "FIRST_SOURCES", "MONTHLY", "MONTH_INDEX", "SIGNALS", "SOURCES", "AbnormalListing",
+    "Bank", "Change", "ChangeItem",
     "Courts", "CreditBureau", "CreditFile", "Customs", "CustomsRating", "DishonestListing",
     "Electricity", "Enforcement", "Fault", "Filing", "Hiring", "HousingFund", "IndustrialInternet",
     "IntellectualProperty", "Invoices", "Online", "Qualification", "QualificationKind", "Registry",
@@ -92,6 +93,11 @@ SOURCES: tuple[str, ...] = (
     "online", "industrial_internet",
 )  # fmt: skip
 """The sources a credit file can hold, in its order."""
+
+SIGNALS = SOURCES[8:]
+"""The sources of credit_file_signals.py, which tell the firm's code in their own tables."""
+FIRST_SOURCES = SOURCES[:8]
+"""The others."""
 
 sections = attrgetter(*SOURCES)
 """The sections of a credit file in the order of SOURCES, None where a source is silent."""
@@ -140,10 +146,6 @@ _UNTIDY = re.compile(
 """Spaces around a name, and full-width letters, digits and spaces in it."""
 
 
-_CODED = frozenset(SOURCES[8:])
-"""Sources whose sections tell the firm's code in the source's own table."""
-
-
 def check(credit_file: CreditFile) -> None:
     """Refuse a credit file that contradicts itself.
 
@@ -153,15 +155,14 @@ def check(credit_file: CreditFile) -> None:
     twice, can be taken away beforehand: model/credit_file_typing.py.
     """
     check_uscc(credit_file.uscc, "credit_file.uscc")
-    for source, section in zip(SOURCES, sections(credit_file), strict=True):
+    found = sections(credit_file)
+    for source, section in zip(SOURCES, found, strict=True):
         if section is None:
             continue
         at = f"credit_file.{source}"
         _not_after(f"{at}.as_of", section.as_of, credit_file.as_of, "credit_file.as_of")
         if source in MONTHLY:
             _check_months(at, section, MONTHLY[source])
-        if source in _CODED and section.uscc is not None:
-            _check_code(f"{at}.uscc", section.uscc, credit_file.uscc)
     _check_registry(credit_file.registry)
     if credit_file.invoices is not None:
         invoices = credit_file.invoices
@@ -172,7 +173,9 @@ def check(credit_file: CreditFile) -> None:
             i = [*map(gt, voids, sales)].index(True)
             raise Fault(f"{at}.void_count[{i}]", voids[i], f"at most sales_count[{i}] = {sales[i]}")
     _check_courts(credit_file.courts)
-    _check_signals(credit_file)
+    signals = found[len(FIRST_SOURCES) :]
+    if signals != _NO_SIGNALS:
+        _check_signals(credit_file, signals)
 
 
 def check_uscc(code: str, field: str) -> None:
@@ -255,7 +258,13 @@ def _check_courts(courts: Courts | None) -> None:
         _check_span(f"{at}.dishonest_listings[{i}]", "listed", "removed", listing, as_of, until)
 
 
-def _check_signals(credit_file: CreditFile) -> None:
+_NO_SIGNALS = (None,) * len(SIGNALS)
+
+
+def _check_signals(credit_file: CreditFile, signals: Sequence[Any]) -> None:
+    for source, section in zip(SIGNALS, signals, strict=True):
+        if section is not None and section.uscc is not None:
+            _check_code(f"credit_file.{source}.uscc", section.uscc, credit_file.uscc)
     customs, online = credit_file.customs, credit_file.online
     if customs is not None and customs.registered is not None:
         at = "credit_file.customs"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from math import dist, log, nan, sqrt
 
 from model.credit_file import (
+    FIRST_SOURCES,
     Bank,
     Courts,
     CreditBureau,
@@ -29,10 +30,7 @@ from model.window import Window, growth_of, months_between, ratio_of
 Portrait = list[Value]
 """Feature values in the order of features.FEATURES; NaN or None where missing."""
 
-_SILENT = silent(
-    "registry", "tax", "invoices", "social_security", "electricity", "courts", "bank",
-    "credit_bureau",
-)  # fmt: skip
+_SILENT = silent(*FIRST_SOURCES)
 
 
 def portrait(credit_file: CreditFile) -> Portrait:

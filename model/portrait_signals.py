@@ -9,6 +9,7 @@ from math import log, nan
 from typing import Any
 
 from model.credit_file import (
+    SIGNALS,
     Customs,
     Hiring,
     HousingFund,
@@ -35,10 +36,7 @@ def silent(*sources: str) -> dict[str, tuple[Value, ...]]:
     }
 
 
-_SILENT = silent(
-    "housing_fund", "water", "customs", "intellectual_property", "hiring", "online",
-    "industrial_internet",
-)  # fmt: skip
+_SILENT = silent(*SIGNALS)
 _NOBODY = (None,) * len(_SILENT)
 _NOTHING: tuple[Value, ...] = tuple(value for values in _SILENT.values() for value in values)
 

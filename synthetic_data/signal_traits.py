@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.credit_file import SOURCES
+from model.credit_file import SIGNALS
 from synthetic_data.draws import (
     Bools,
     Floats,
@@ -21,8 +21,6 @@ from synthetic_data.events import NEVER
 from synthetic_data.firms import Firms, Table
 from synthetic_data.parameters import Parameters
 
-OF_SIGNALS = SOURCES[8:]
-"""The sources told of here; firms.py draws who answers of the others."""
 SITES = ("zlzp", "qcwy", "zhyc")
 TITLES = ("high_tech", "little_giant", "specialised_new", "technology_sme", "contract_keeping")
 
@@ -31,7 +29,9 @@ TITLES = ("high_tech", "little_giant", "specialised_new", "technology_sme", "con
 class SignalTraits(Table):
     """One entry per firm; zero for what a firm does not do."""
 
-    source_luck: Floats  # (n_firms, n_sources): a source answers below its coverage
+    source_luck: (
+        Floats  # (n_firms, n_signals): one answers below its coverage; the others: firms.py
+    )
     in_fund: Bools
     fund_delay_months: Ints  # the fund stays paid while social security is behind
     water_times: Floats  # what is usual
@@ -76,7 +76,7 @@ def draw(parameters: Parameters, firms: Firms, seed: int, block: int) -> SignalT
     contract = np.array([name == "contract_keeping" for name in TITLES])
     tilt = np.where(contract, 1.0, innovative[:, None])
     return SignalTraits(
-        source_luck=u[:7].T,
+        source_luck=u[: len(SIGNALS)].T,
         in_fund=u[13] < expit(logit(p.fund_participating_share) + p.fund_size * size),
         fund_delay_months=1 + np.floor(-np.log1p(-u[14]) * p.fund_delay_months).astype(np.int64),
         water_times=np.exp(p.water_log_sd * z[4]),

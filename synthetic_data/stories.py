@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from model.credit_file import SOURCES, CreditFile
+from model.credit_file import FIRST_SOURCES, SIGNALS, SOURCES, CreditFile
 from synthetic_data import (
     cashflow,
     economy,
@@ -245,7 +245,8 @@ def _told(script: _Script, firm: Firms, history: History, month: int) -> CreditF
     rated = ratings.rate(parameters, firm, history, _SEED, script.block)
     usual = signal_traits.draw(parameters, firm, _SEED, script.block)
     usual = _pin(
-        usual, {"source_luck": np.full(7, script.signals is None), **(script.signals or {})}
+        usual,
+        {"source_luck": np.full(len(SIGNALS), script.signals is None), **(script.signals or {})},
     )
     seen = signals.observe(parameters, firm, usual, history, _SEED, script.block)
     bureaus = Bureaus(
@@ -280,7 +281,7 @@ def _firm(script: _Script) -> Firms:
         paid_in_yuan=np.array([script.capital_yuan]),
         representative_share=np.array([0.7]),
         representative_since=np.array([founded]),
-        source_luck=np.zeros((1, 8)),
+        source_luck=np.zeros((1, len(FIRST_SOURCES))),
         courts_slow=np.array([False]),
     )
     return Firms(drawn.first, _pin(drawn.traits, pinned), _pin(drawn.habits, habits), papers)

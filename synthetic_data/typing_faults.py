@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from msgspec.structs import replace
 
-from model.credit_file import MONTHLY, SOURCES
+from model.credit_file import FIRST_SOURCES, MONTHLY, SIGNALS, SOURCES
 from synthetic_data.calendar import month_text
 from synthetic_data.draws import Subject, generator
 from synthetic_data.firms import Firms
@@ -74,7 +74,7 @@ def draw(p: LenderParameters, firms: Firms, first: int, seed: int, block: int) -
                 months.setdefault((firm, source), []).append((kind, month))
     codes = {}
     bad = p.untidy_code_share + p.failing_code_share
-    for at, source in enumerate(SOURCES[8:], 8):
+    for at, source in enumerate(SIGNALS, len(FIRST_SOURCES)):
         for firm in np.flatnonzero(u[2, 0, at] < bad).tolist():
             failing = u[2, 0, at, firm] < p.failing_code_share
             codes[firm, source] = _mistyped(firms.papers.uscc[firm], failing, u[2, 1, at, firm])
