@@ -83,6 +83,17 @@ def _show_effects(found: "Sequence[Finding]") -> None:
 
 
 @app.command()
+def dictionary(
+    to: Annotated[Path, typer.Option("--out", help="the Markdown page to write")],
+) -> None:
+    """Write the data dictionary: every field of the credit file and of a world's files."""
+    from synthetic_data.dictionary import page
+
+    to.write_text(page(), "utf-8")
+    out.print(f"data dictionary -> {to}")
+
+
+@app.command()
 def application(
     story: Annotated[str | None, typer.Option(help="which story; leave out to list them")] = None,
 ) -> None:

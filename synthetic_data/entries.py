@@ -36,8 +36,10 @@ def _entry(key: str, kind: Any, written: object) -> Any:
             raise ParameterError(key, round(sum(shares), 9), "shares that sum to 1")
         if min(shares) < 0:
             raise ParameterError(key, min(shares), "shares of at least 0")
-    if key.endswith(("_share", "_depth", "_fall")) and not 0.0 <= value <= 1.0:
-        raise ParameterError(f"{key}.value", value, "a share from 0 to 1")
+    if key.endswith(("_share", "_depth", "_fall")):
+        for one in value.values() if isinstance(value, dict) else [value]:
+            if not 0.0 <= one <= 1.0:
+                raise ParameterError(f"{key}.value", one, "a share from 0 to 1")
     return value
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from model.credit_file import SOURCES
+from model.credit_file import FIRST_SOURCES
 from synthetic_data import identity
 from synthetic_data.calendar import month_index
 from synthetic_data.draws import (
@@ -116,7 +116,9 @@ class Papers:
     representative_share: Floats
     representative_since: Ints  # month
     representative_day: Ints
-    source_luck: Floats  # (n_firms, n_sources): a source answers below its coverage
+    source_luck: (
+        Floats  # (n_firms, n_first_sources): one answers below its coverage; see signal_traits
+    )
     courts_slow: Bools
 
 
@@ -260,7 +262,7 @@ def _papers(parameters: Parameters, traits: Traits, luck: _Luck, first: int) -> 
         representative_share=stakes[choose(p.representative_share_weights, luck.u())],
         representative_since=np.maximum(since.astype(np.int64), traits.founded),
         representative_day=np.full(n, 28),
-        source_luck=np.stack([luck.u() for _ in SOURCES], axis=1),
+        source_luck=np.stack([luck.u() for _ in FIRST_SOURCES], axis=1),
         courts_slow=luck.u() < parameters.lender.courts_slow_share,
     )
 

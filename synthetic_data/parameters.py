@@ -19,6 +19,8 @@ from synthetic_data.scenario import Scenario
 
 __all__ = ["ParameterError", "Parameters", "load", "parse", "standard"]
 
+from synthetic_data.signal_parameters import SignalsParameters
+
 PATH = Path(__file__).with_name("parameters.toml")
 
 
@@ -316,6 +318,12 @@ class LenderParameters:
     courts_slow_share: float
     silent_source: str
     silent_first_month: str
+    missing_month_share_by_source: dict[str, float]
+    repeated_month_share_by_source: dict[str, float]
+    slipped_digit_share_by_source: dict[str, float]
+    untidy_name_share: float
+    untidy_code_share: float
+    failing_code_share: float
 
 
 @dataclass(frozen=True)
@@ -331,6 +339,7 @@ class Parameters:
     events: EventsParameters
     loans: LoansParameters
     lender: LenderParameters
+    signals: SignalsParameters
     sha256: str
     scenarios: tuple[str, ...]
     scenarios_sha256: str

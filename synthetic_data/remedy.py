@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from model.credit_file import CreditFile
-from synthetic_data import economy, lender_view, network, outcomes, ratings, world
+from synthetic_data import economy, lender_view, network, outcomes, world
 from synthetic_data.draws import Ints
 from synthetic_data.economy import Economy
 from synthetic_data.firms import Traits, draw, stack
@@ -66,8 +66,7 @@ def applicants(seed: int, block: int, months: int) -> Iterator[Applicant]:
     climate = economy.build(parameters, total)
     members, links = network.draw(parameters, draw(parameters, seed, block), seed, block)
     lives = world.live(parameters, members, links, climate, seed, block, total)
-    rated = ratings.rate(parameters, members, lives.history, seed, block)
-    bureaus = lender_view.Bureaus(parameters, members, lives.history, lives.happened, rated)
+    bureaus = world.asked_about(parameters, members, lives, seed, block)
     for asked, states in lives.asked:
         met = lives.met.since(int(asked.month[0]) - climate.first)
         for at in range(len(asked.firm)):

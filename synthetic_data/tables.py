@@ -22,6 +22,7 @@ from synthetic_data.loans import PURPOSES, Applications
 from synthetic_data.network import KINDS, Links
 from synthetic_data.outcomes import OUTCOMES, Cause, Truth
 from synthetic_data.parameters import Parameters
+from synthetic_data.signals import Signals
 from synthetic_data.traces import FILINGS
 
 Tables = dict[str, Any]
@@ -60,8 +61,18 @@ _TRUE = {
     "true_chain": "true_buyers_health",
     "true_strain": "true_strain",
 }  # fmt: skip
+_SIGNALS = {
+    "fund_persons": "housing_fund_persons", "fund_paid": "housing_fund_paid_yuan",
+    "fund_arrears_months": "housing_fund_arrears_months", "water": "water_cubic_metres",
+    "water_overdue": "water_overdue_yuan", "exports": "exports_yuan", "imports": "imports_yuan",
+    "posts_zlzp": "posts_zlzp", "posts_qcwy": "posts_qcwy", "posts_zhyc": "posts_zhyc",
+    "online_sales": "online_sales_yuan", "negative_news": "negative_news",
+    "positive_news": "positive_news", "machine_hours": "machine_hours", "orders": "machine_orders",
+}  # fmt: skip
 _COUNTS = {"sales_count", "void_count", "buyers", "suppliers", "staff", "insured",
-           "social_arrears_months", "true_missed", "overdue_months", "queries"}  # fmt: skip
+           "social_arrears_months", "true_missed", "overdue_months", "queries",
+           "fund_persons", "fund_arrears_months", "posts_zlzp", "posts_qcwy", "posts_zhyc",
+           "negative_news", "positive_news", "orders"}  # fmt: skip
 
 
 def firms_table(firms: Firms, closed: Ints, end: int) -> Any:
@@ -135,7 +146,7 @@ def _named(names: Sequence[str], positions: Ints, told: Bools) -> Any:
     return pa.array(names).take(pa.array(np.where(told, positions, 0), mask=~told))
 
 
-def months_table(firms: Firms, history: History, burn_in: int, keep: int) -> Any:
+def months_table(firms: Firms, history: History, signals: Signals, burn_in: int, keep: int) -> Any:
     """One row per firm (the first `keep`) and month lived after the burn-in."""
     alive = history["alive"][burn_in:].T > 0
     alive[keep:] = False
@@ -146,8 +157,10 @@ def months_table(firms: Firms, history: History, burn_in: int, keep: int) -> Any
         "month": texts.take(pa.array(when)),
     }
     filings = history["filing"][burn_in:].T[alive].astype(np.int64)
-    for name, title in (_SEEN | _TRUE).items():
-        values = history[name][burn_in:].T[alive]
+    lived = [(name, title, history[name]) for name, title in (_SEEN | _TRUE).items()]
+    lived += [(name, title, signals.monthly[name]) for name, title in _SIGNALS.items()]
+    for name, title, column in lived:
+        values = column[burn_in:].T[alive]
         columns[title] = values.astype(np.int64) if name in _COUNTS else _rounded(name, values)
         if name == "tax_paid":
             columns["filing"] = pa.array(FILINGS).take(pa.array(filings))

@@ -24,9 +24,12 @@ from synthetic_data import (
     network,
     outcomes,
     ratings,
+    signal_traits,
+    signals,
     survival,
     tables,
     traces,
+    typing_faults,
 )  # fmt: skip
 from synthetic_data.calendar import month_index
 from synthetic_data.draws import Ints, Subject, generator
@@ -114,14 +117,13 @@ def simulate_block(
         )
         for asked, states in lives.asked
     ]  # fmt: skip
-    rated = ratings.rate(parameters, members, lives.history, seed, block)
-    bureaus = lender_view.Bureaus(parameters, members, lives.history, lives.happened, rated)
+    bureaus = asked_about(parameters, members, lives, seed, block)
     applications = stack([asked for asked, _ in lives.asked])
     mine = applications.firm < keep
     return {
         "firms": tables.firms_table(members, lives.closed, climate.first + total)[:keep],
         "months": tables.months_table(
-            members, lives.history, parameters.world.burn_in_months, keep
+            members, lives.history, bureaus.signals, parameters.world.burn_in_months, keep
         ),
         "links": tables.links_table(members, links.links, keep),
         "events": tables.events_table(
@@ -131,6 +133,18 @@ def simulate_block(
             members, applications.take(mine), stack(truth).take(mine), bureaus, parameters
         ),
     }
+
+
+def asked_about(
+    parameters: Parameters, members: Firms, lives: Lives, seed: int, block: int
+) -> lender_view.Bureaus:
+    """The sources, ready to be asked about a block of firms that has lived."""
+    history = lives.history
+    rated = ratings.rate(parameters, members, history, seed, block)
+    usual = signal_traits.draw(parameters, members, seed, block)
+    seen = signals.observe(parameters, members, usual, history, seed, block)
+    faults = typing_faults.draw(parameters.lender, members, history.first, seed, block)
+    return lender_view.Bureaus(parameters, members, history, lives.happened, rated, seen, faults)
 
 
 def live(

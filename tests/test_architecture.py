@@ -76,6 +76,13 @@ def test_every_file_has_a_test_of_its_name() -> None:
 
 TESTED_WITHIN = {
     "features": "test_portrait",
+    "window": "test_portrait",
+    "credit_file_sections": "test_credit_file",
+    "credit_file_signals": "test_credit_file_typing",
+    "credit_file_dictionary": "test_dictionary",
+    "signal_parameters": "test_parameters",
+    "signal_traits": "test_signals",
+    "signal_bureaus": "test_lender_view",
     "steps": "test_scorecard",
     "openapi": "test_app",
     "body": "test_pages",
