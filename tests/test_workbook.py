@@ -151,8 +151,8 @@ def calculator(card: ScorecardFile, folder: Path) -> Callable[[Sequence[Value]],
 def as_typed(card: ScorecardFile, row: Sequence[Value]) -> list[Value]:
     """Values as typed; a spreadsheet's 15 digits cannot part a value from a cut 1e-16 beside it."""
     typed = [round(one, 9) if isinstance(one, float) and abs(one) < 1e6 else one for one in row]
-    for i, (value, column) in enumerate(zip(typed, card.columns, strict=True)):
-        if isinstance(value, float) and any(0 < abs(value - cut) < 1e-12 for cut in column.cuts):
+    for i, (value, one) in enumerate(zip(typed, card.columns, strict=True)):
+        if isinstance(value, float) and any(0 < abs(value - cut) < 1e-12 for cut in one.cuts):
             typed[i] = value + 1e-6
     return typed
 
