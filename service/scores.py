@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from model import artifact
 from model.credit_file import Fault
+from model.features import FEATURES, NOT_SCORED
 from model.portrait import Value
 from model.reasons import Reason
 from model.scorer import Scorer
@@ -61,6 +62,8 @@ class Scores:
         self.card, self.versions = card, ScoreVersions(scorecard=version)
         self.columns = {column.name: column for column in card.columns}
         self.names = list(self.columns)
+        idle = [one for one in FEATURES if one.name not in {*self.columns, *NOT_SCORED}]
+        self.idle = {} if card.columns[0].source == OWN_TABLE else {one.name: one for one in idle}
         self.scorer = Scorer(card, {name: at for at, name in enumerate(self.names)})
         self._seen = {name: frozenset(column.categories) for name, column in self.columns.items()}
 
@@ -72,7 +75,8 @@ class Scores:
     def parse(self, body: bytes) -> list[Value]:
         """Read a posted object as a row in the order of `names`.
 
-        A feature that is not there is missing. Raises Fault naming the feature, the value got and
+        A feature that is not there is missing; one of the portrait that changes no score is passed
+        over. Raises Fault naming the feature, the value got and
         what was expected.
         """
         try:
@@ -87,13 +91,14 @@ class Scores:
             raise Fault("body", _shown(posted), "one flat object: feature name -> value")
         refuse_duplicate_keys(body)
         for name in posted:
-            if name not in self.columns:
+            if name not in self.columns and name not in self.idle:
                 raise Fault(name[:200], _shown(posted[name]), self._unknown(name))
         return [value_of(column, posted.get(name), name) for name, column in self.columns.items()]
 
     def _unknown(self, name: str) -> str:
-        close = get_close_matches(name[:200], self.names, 1)
-        lower = [known for known in self.names if known.lower() == name.lower()]
+        names = [*self.names, *self.idle]
+        close = get_close_matches(name[:200], names, 1)
+        lower = [known for known in names if known.lower() == name.lower()]
         if meant := lower or close:
             return f"a feature of the scorecard; did you mean {meant[0]!r}?"
         return "a feature of the scorecard; see the schema at /openapi.json"
@@ -131,7 +136,15 @@ class Scores:
             "title": "Features",
             "type": "object",
             "description": "Feature name -> value; a feature left out or null is a missing value.",
-            "properties": {name: _property(column) for name, column in self.columns.items()},
+            "properties": {
+                **{name: _property(column) for name, column in self.columns.items()},
+                **{
+                    name: {
+                        "description": f"{one.label_zh} / {one.label_en}. Changes no score here."
+                    }
+                    for name, one in self.idle.items()
+                },
+            },
             "additionalProperties": False,
         }
 

@@ -245,11 +245,15 @@ def test_a_credit_file_scorecard_answers_for_the_features_of_the_portrait(
     artifact: Path, server: Server
 ) -> None:
     assert own_table(artifact) is None
+    scores = Scores.load(artifact)
+    used = next(name for name, one in scores.columns.items() if one.kind == "number")
     with httpx.Client(base_url=server.url, trust_env=False) as client:
-        reply = scored(client, {"sales_12m_yuan": 5e6, "tax_rating": "D"})
+        reply = scored(client, {used: 5.0, "tax_rating": "D"})
+        beside = scored(client, {used: 5.0, "tax_rating": "D", next(iter(scores.idle)): 1.0})
         wrong = post(client, b'{"sales_12m_yaun": 1}')
         document = client.get("/openapi.json").json()
-    assert "sales_12m_yuan" in reply.contributions
+    assert beside == reply
+    assert used in reply.contributions
     assert "tax_rating" not in reply.missing
     assert wrong.json()["errors"][0]["expected"] == (
         "a feature of the scorecard; did you mean 'sales_12m_yuan'?"

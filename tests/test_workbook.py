@@ -148,14 +148,19 @@ def calculator(card: ScorecardFile, folder: Path) -> Callable[[Sequence[Value]],
     return shown
 
 
-def as_typed(row: Sequence[Value]) -> list[Value]:
-    return [round(one, 9) if isinstance(one, float) and abs(one) < 1e6 else one for one in row]
+def as_typed(card: ScorecardFile, row: Sequence[Value]) -> list[Value]:
+    """Values as typed; a spreadsheet's 15 digits cannot part a value from a cut 1e-16 beside it."""
+    typed = [round(one, 9) if isinstance(one, float) and abs(one) < 1e6 else one for one in row]
+    for i, (value, one) in enumerate(zip(typed, card.columns, strict=True)):
+        if isinstance(value, float) and any(0 < abs(value - cut) < 1e-12 for cut in one.cuts):
+            typed[i] = value + 1e-6
+    return typed
 
 
 def compare(card: ScorecardFile, taken: Sequence[Sequence[Value]], folder: Path) -> None:
     shown = calculator(card, folder)
     scorer = Scorer(card, {one.name: i for i, one in enumerate(card.columns)})
-    for row in map(as_typed, taken):
+    for row in (as_typed(card, one) for one in taken):
         score, pd_12m, grade, exact = shown(row)
         expected = scorer.rate(row)
         assert (score, grade) == (expected[0], expected[2]), row
