@@ -14,7 +14,8 @@ import numpy as np
 from synthetic_data.draws import Bools, Floats, Ints, expit, logit
 from synthetic_data.economy import Weather
 from synthetic_data.firms import Traits, where
-from synthetic_data.parameters import CashflowParameters, FirmsParameters, Parameters
+from synthetic_data.parameters import Parameters
+from synthetic_data.sections import CashflowParameters, FirmsParameters
 from synthetic_data.state import DRAWS, NORMAL, Flows, Luck, State
 
 
@@ -185,8 +186,7 @@ def _evolve(
         + c.level_sd * luck[Luck.LEVEL]
         + lost * np.log1p(-c.contract_loss_share * traits.top_buyer_share)
     )
-    fallen = np.minimum(weather.shock, 1.0)
-    likely = np.minimum(c.slump_monthly * fallen**-c.slump_shock, c.slump_most)
+    likely = np.minimum(c.slump_monthly * weather.closures**-c.slump_shock, c.slump_most)
     return replace(
         state,
         health=health,

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthetic_data.calendar import month_index, month_text
-from synthetic_data.draws import Floats
+from synthetic_data.draws import Bools, Floats, Ints
 from synthetic_data.firms import Traits
-from synthetic_data.parameters import EconomyParameters, Parameters
+from synthetic_data.parameters import Parameters
+from synthetic_data.sections import EconomyParameters
 
 _JANUARY_2020 = month_index("2020-01")
 _LEAST_DEMAND = 0.02
@@ -27,6 +28,7 @@ class Weather:
     season: float
     trend: float
     shock: Floats  # demand over the usual
+    closures: Floats  # the part of it that closes doors: the epidemic's
     collection: float  # collections over the usual, beside what demand does to them
     tax: Floats  # tax over what the firm's burden says
     cost: Floats  # cost of goods over the usual
@@ -41,6 +43,7 @@ class Economy:
     first: int
     season: Floats
     trend: Floats
+    epidemic: Floats
     sectors: Floats
     provinces: Floats
     masks: Masks
@@ -49,7 +52,7 @@ class Economy:
     levy: Floats
     small_scale_max_yuan: float  # sales a month
     deferral: tuple[int, int]
-    eased: tuple[int, int]
+    eased: Bools
 
     def weather(self, month: int, traits: Traits) -> Weather:
         """The month as these firms feel it."""
@@ -62,11 +65,13 @@ class Economy:
             season=float(self.season[month % 12]),
             trend=float(self.trend[at]),
             shock=self.masks.demand(at, traits.mask_multiple, shock),
+            closures=np.clip(self.epidemic[at][traits.sector], _LEAST_DEMAND, 1.0)
+            ** traits.exposure,
             collection=float(self.collection[at]),
             tax=np.where(small, self.levy[at], self.tax[at][traits.sector]),
             cost=self.masks.cost_of_goods(at, traits.mask_multiple),
             deferral=self.deferral[0] <= month <= self.deferral[1],
-            eased=self.eased[0] <= month <= self.eased[1],
+            eased=bool(self.eased[at]),
         )
 
 
@@ -97,7 +102,7 @@ def build(parameters: Parameters, months: int) -> Economy:
     first = month_index(parameters.world.first_month) - parameters.world.burn_in_months
     season = np.array(p.season_by_month)
     lending = month_index(parameters.world.lending_from) - first
-    sectors = _epidemic(p, list(parameters.firms.sector_weights), first, months)
+    epidemic = _epidemic(p, list(parameters.firms.sector_weights), first, months)
     recession = _lasting(p.recession_first_month, p.recession_months, first, months)
     regional = _lasting(p.regional_first_month, p.regional_months, first, months)
     provinces = np.ones((months, len(parameters.firms.province_weights)))
@@ -107,7 +112,8 @@ def build(parameters: Parameters, months: int) -> Economy:
         first=first,
         season=season / season.mean(),
         trend=np.exp(p.trend_annual / 12.0 * (np.arange(months) - lending)),
-        sectors=sectors * (1.0 - p.recession_depth * recession)[:, None],
+        epidemic=epidemic,
+        sectors=epidemic * (1.0 - p.recession_depth * recession)[:, None],
         provinces=provinces,
         masks=_masks(p, first, months),
         collection=1.0 - p.recession_collection_fall * recession,
@@ -117,15 +123,14 @@ def build(parameters: Parameters, months: int) -> Economy:
         levy=_rates(p, "small_scale", first, months),
         small_scale_max_yuan=p.small_scale_annual_max_yuan / 12.0,
         deferral=(month_index(p.deferral_first_month), month_index(p.deferral_last_month)),
-        eased=_eased(p),
+        eased=eased(p, first + np.arange(months)),
     )
 
 
-def _eased(p: EconomyParameters) -> tuple[int, int]:
-    """First and last month of relief; none where nothing is waived."""
-    if p.social_waived_share == 0.0:
-        return (0, 0)
-    return month_index(p.eased_first_month), month_index(p.eased_last_month)
+def eased(p: EconomyParameters, months: Ints) -> Bools:
+    """Months in which social security is mostly waived; none where nothing is."""
+    first, last = month_index(p.eased_first_month), month_index(p.eased_last_month)
+    return (months >= first) & (months <= last) & (p.social_waived_share > 0.0)
 
 
 def _lasting(begin: str, lasts: int, first: int, months: int) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 
 from synthetic_data.draws import Bools, Floats, Ints, choose
 from synthetic_data.firms import Table, stack
-from synthetic_data.parameters import EventsParameters
+from synthetic_data.sections import EventsParameters
 
 SUIT, ENFORCEMENT, DISHONEST, ABNORMAL, CHANGE = range(5)
 KINDS = ("suit", "enforcement", "dishonest_listing", "abnormal_listing", "change")

@@ -141,10 +141,10 @@ def _events(world: Path, uscc: str, group: int, firm: dict[str, Any]) -> Iterato
     if firm.get("closed"):
         yield Happened(month=str(firm["closed"]), kind="closed")
     if (world / "events.parquet").is_file():
-        found = _rows(world / "events.parquet", uscc, group, ["kind", "month"])
+        found = _rows(world / "events.parquet", uscc, group, ["kind", "on"])
         for one in found.to_dict("records"):
             if one["kind"] in KINDS:
-                yield Happened(month=str(one["month"])[:7], kind=one["kind"])
+                yield Happened(month=str(one["on"])[:7], kind=one["kind"])
     elif ids:
         latest = asked.sort_values("as_of")["application_id"].iloc[-1]
         files = _by_id(world / "credit_files.parquet", [latest], group, ["credit_file"])

@@ -21,7 +21,8 @@ from synthetic_data.draws import (
     choose,
     generator,
 )
-from synthetic_data.parameters import EconomyParameters, FirmsParameters, Parameters
+from synthetic_data.parameters import Parameters
+from synthetic_data.sections import EconomyParameters, FirmsParameters
 
 BLOCK_FIRMS = 1_000
 """The unit of simulation and of randomness; always simulated whole."""

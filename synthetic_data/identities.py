@@ -16,6 +16,7 @@ import pandas as pd
 from msgspec import Struct
 from pyarrow.parquet import ParquetFile
 
+from synthetic_data import economy
 from synthetic_data.calendar import month_text
 from synthetic_data.census import Census
 from synthetic_data.draws import Bools, Floats
@@ -120,6 +121,8 @@ def payroll(block: Panel, p: Parameters) -> Found | None:
     if not block.has(paid, behind, "insured_persons"):
         return None
     each = p.firms.wage_monthly_yuan * p.cashflow.social_base_share * p.cashflow.social_rate
+    months = np.arange(block.span.first, block.span.first + block.span.months)
+    each = each * (1.0 - p.economy.social_waived_share * economy.eased(p.economy, months))
     on_time = (block[paid] > 0.0) & (block[behind] == 0.0) & (_before(block[behind]) == 0.0)
     return on_time, np.abs(block[paid] / each - block["insured_persons"]) > 1.0
 

@@ -28,7 +28,7 @@ from synthetic_data.calendar import day_of, last_day, month_index
 from synthetic_data.draws import Floats, Ints, Subject, generator
 from synthetic_data.economy import vat_rate
 from synthetic_data.invoice_split import parts, split
-from synthetic_data.parameters import EconomyParameters
+from synthetic_data.sections import EconomyParameters
 
 COLUMNS = ("uscc", "direction", "number", "date", "counterparty", "counterparty_name",
            "amount_yuan", "tax_yuan", "total_yuan", "status")  # fmt: skip

@@ -17,7 +17,8 @@ from scipy.sparse import coo_array
 
 from synthetic_data.draws import Bools, Floats, Ints, Subject, generator
 from synthetic_data.firms import Firms, Table, Traits, stack
-from synthetic_data.parameters import NetworkParameters, Parameters
+from synthetic_data.parameters import Parameters
+from synthetic_data.sections import NetworkParameters
 from synthetic_data.state import Luck, State
 
 KINDS = ("supply", "guarantee", "owner", "true_ring")

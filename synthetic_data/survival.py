@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synthetic_data.draws import Bools, Floats, Ints
-from synthetic_data.parameters import EventsParameters
+from synthetic_data.sections import EventsParameters
 from synthetic_data.state import State
 
 

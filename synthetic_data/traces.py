@@ -12,7 +12,8 @@ import numpy as np
 
 from synthetic_data.draws import Floats, expit, logit
 from synthetic_data.firms import Firms, Habits, Table, Traits
-from synthetic_data.parameters import Parameters, TracesParameters
+from synthetic_data.parameters import Parameters
+from synthetic_data.sections import TracesParameters
 from synthetic_data.state import Flows, State
 
 FILINGS = ("on_time", "late", "zero", "missing")
@@ -145,7 +146,8 @@ def _bank(
     fake = np.where(traits.mill, np.maximum(flows.invoiced - flows.sales, 0.0), 0.0)
     circling = p.mill_circulated_share * fake
     paid = flows.operating_paid + flows.tax_paid + flows.social_paid + flows.service_paid
-    balance = habits.bank_share * state.cash_yuan * np.exp(p.balance_log_sd * z)
+    usual = np.log(habits.bank_share / (1.0 - habits.bank_share))
+    balance = expit(usual + p.balance_logit_sd * z) * state.cash_yuan
     spent = paid + flows.loan_sunk + flows.owner_drawn
     return {
         "bank_inflow": np.round(habits.bank_share * flows.collected + circling, 2),

@@ -17,7 +17,7 @@ from synthetic_data.calendar import month_text
 from synthetic_data.draws import Subject, generator
 from synthetic_data.firms import Firms
 from synthetic_data.identity import ALPHABET
-from synthetic_data.parameters import LenderParameters
+from synthetic_data.sections import LenderParameters
 
 MONTHS = 60
 """Faults strike in the first months of a world."""

@@ -106,6 +106,7 @@ TESTED_WITHIN = {
     "entries": "test_parameters",
     "history": "test_lender_view",
     "state": "test_cashflow",
+    "sections": "test_parameters",
     "traces": "test_lender_view",
     "events": "test_lender_view",
     "identity": "test_firms",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthetic_data import economy, signal_traits, signals, world
+from synthetic_data import economy, network, signal_traits, signals, world
 from synthetic_data.draws import Floats
 from synthetic_data.firms import Firms, draw
 from synthetic_data.history import History
@@ -21,8 +21,8 @@ MONTHS, SEED = 60, 7
 @pytest.fixture(scope="module")
 def lived() -> tuple[Firms, History]:
     climate = economy.build(P, MONTHS)
-    firms = draw(P, SEED, 0)
-    return firms, world.live(P, firms, climate, SEED, 0, MONTHS).history
+    firms, links = network.draw(P, draw(P, SEED, 0), SEED, 0)
+    return firms, world.live(P, firms, links, climate, SEED, 0, MONTHS).history
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from tests.test_scenario import OWN
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[trial.Finding]:
-    """Two scenarios and one of our own that claims the wrong direction, 1,000 firms."""
+    """Two scenarios and one of our own that claims the wrong direction, 2,000 firms."""
     own = tmp_path_factory.mktemp("own") / "wrong.toml"
     own.write_text(OWN.replace('"down"', '"up"').replace("0.1", "0.0"))
-    return trial.run(["recession", "source-outage", str(own)], 1_000, 7, workers=1)
+    return trial.run(["recession", "source-outage", str(own)], 2_000, 7)
 
 
 def test_shipped_scenarios_move_what_they_declare(found: list[trial.Finding]) -> None:
