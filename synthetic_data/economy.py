@@ -58,6 +58,7 @@ class Economy:
         """The month as these firms feel it."""
         at = month - self.first
         demand = self.sectors[at][traits.sector] * self.provinces[at][traits.province]
+        closed = np.clip(self.epidemic[at][traits.sector], _LEAST_DEMAND, 1.0)
         shock = np.maximum(demand, _LEAST_DEMAND) ** traits.exposure
         small = traits.level_yuan <= self.small_scale_max_yuan
         return Weather(
@@ -65,8 +66,7 @@ class Economy:
             season=float(self.season[month % 12]),
             trend=float(self.trend[at]),
             shock=self.masks.demand(at, traits.mask_multiple, shock),
-            closures=np.clip(self.epidemic[at][traits.sector], _LEAST_DEMAND, 1.0)
-            ** traits.exposure,
+            closures=closed**traits.exposure,
             collection=float(self.collection[at]),
             tax=np.where(small, self.levy[at], self.tax[at][traits.sector]),
             cost=self.masks.cost_of_goods(at, traits.mask_multiple),

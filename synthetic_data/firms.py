@@ -189,7 +189,7 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
         active_share=around(p.active_share_median, p.active_share_logit_sd, luck.z()),
         collection=around(p.collection_median, p.collection_logit_sd, luck.z()),
         volatility=p.volatility_median * np.exp(p.volatility_log_sd * luck.z()),
-        exposure=np.exp(p.shock_exposure_log_sd * luck.z()),
+        exposure=np.exp(p.shock_exposure_log_sd * luck.z() - 0.5 * p.shock_exposure_log_sd**2),
         buffer_months=p.buffer_median_months * np.exp(p.buffer_log_sd * thrift),
         other_debt_months=np.where(
             borrows, p.other_debt_median_months * np.exp(p.other_debt_log_sd * luck.z()), 0.0

@@ -122,9 +122,9 @@ def payroll(block: Panel, p: Parameters) -> Found | None:
         return None
     each = p.firms.wage_monthly_yuan * p.cashflow.social_base_share * p.cashflow.social_rate
     months = np.arange(block.span.first, block.span.first + block.span.months)
-    each = each * (1.0 - p.economy.social_waived_share * economy.eased(p.economy, months))
+    due = each * (1.0 - p.economy.social_waived_share * economy.eased(p.economy, months))
     on_time = (block[paid] > 0.0) & (block[behind] == 0.0) & (_before(block[behind]) == 0.0)
-    return on_time, np.abs(block[paid] / each - block["insured_persons"]) > 1.0
+    return on_time, np.abs(block[paid] / due - block["insured_persons"]) > 1.0
 
 
 def social_arrears(block: Panel, _: Parameters) -> Found | None:
