@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -45,6 +46,7 @@ class Request(_Record, frozen=True, kw_only=True):
     credit_file: CreditFile
 
 
+Posted = TypeVar("Posted")
 _decode = msgspec.json.Decoder(Request).decode
 _decode_any = msgspec.json.Decoder().decode
 
@@ -55,9 +57,16 @@ def parse(body: bytes, today: date) -> Request:
     `today` is the latest date a credit file may bear. Raises Fault naming the field, the value got
     and what was expected.
     """
+    request = strictly(body, _decode)
+    _check(request, today)
+    return request
+
+
+def strictly(body: bytes, decode: Callable[[bytes], Posted]) -> Posted:
+    """Read what was posted as a record of one kind; raises Fault as `parse` does."""
     try:
         try:
-            request = _decode(body)
+            posted = decode(body)
         except msgspec.ValidationError as error:
             raise _fault_of(error, _decode_any(body)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -65,8 +74,7 @@ def parse(body: bytes, today: date) -> Request:
     except RecursionError:
         raise Fault("body", "deeply nested JSON", "nesting as in the schema") from None
     refuse_duplicate_keys(body)
-    _check(request, today)
-    return request
+    return posted
 
 
 def _check(request: Request, today: date) -> None:

@@ -83,6 +83,7 @@ def serve(
     ledger: LedgerUrl = None,
     artifact: Artifact = None,
     showcase: Annotated[Path | None, typer.Option(help="what the console shows besides")] = None,
+    exchange: Annotated[str | None, typer.Option(help="URL of the data exchange to ask")] = None,
 ) -> None:
     """Start the server with its console; without a scorecard it makes the demo's first.
 
@@ -92,8 +93,9 @@ def serve(
     from service.scores import own_table
 
     settings = settings_of(
-        host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase
-    )
+        host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase,
+        exchange=exchange,
+    )  # fmt: skip
     address = f"http://{settings.host}:{settings.port}"
     if (scores := own_table(settings.artifact)) is not None:
         err.print(f"{address}  POST /v1/scores with {settings.artifact}", soft_wrap=True)

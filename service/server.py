@@ -30,6 +30,12 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
     archive = Archive(versions_folder(settings.ledger))
     archive.keep(engine.versions, settings.artifact, settings.policy_file, settings.catalogue_file)
     catalogue = engine.catalogue
+    gateway = None
+    if settings.exchange is not None:
+        from service.sources import Gateway, GatewaySettings  # only who asks sources pays for it
+
+        asked = GatewaySettings.load(settings.sources_file)
+        gateway = Gateway.to(settings.exchange, asked, settings.ledger)
     return create_app(
         Parts(
             settings=settings,
@@ -43,6 +49,7 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
             benchmark=Benchmark(lambda out: _benchmark(settings.artifact, out)),
             showcase=read(settings.showcase),
             about=(settings.artifact / CARD).read_bytes(),
+            gateway=gateway,
         )
     )
 

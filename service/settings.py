@@ -30,6 +30,14 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(
         default=None, description="product catalogue; the packaged one when not given"
     )
+    exchange: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="URL of the data exchange that sources are asked through; none, nothing asked",
+    )
+    sources: Path | None = Field(
+        default=None, description="how sources are asked; the packaged settings when not given"
+    )
     showcase: Path = Field(
         default=HOME / "showcase", description="folder of what the console shows besides the ledger"
     )
@@ -49,3 +57,8 @@ class Settings(BaseSettings):
     def catalogue_file(self) -> Path:
         """The product catalogue in force."""
         return self.catalogue or Path(__file__).parent / "catalogue.toml"
+
+    @property
+    def sources_file(self) -> Path:
+        """The settings of sources in force."""
+        return self.sources or Path(__file__).parent / "sources.toml"

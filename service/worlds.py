@@ -4,6 +4,7 @@ With cli.py the only file that imports the simulator, inside the commands that n
 """
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -34,6 +35,9 @@ def generate(
 @app.command()
 def application(
     story: Annotated[str | None, typer.Option(help="which story; leave out to list them")] = None,
+    zero_material: Annotated[
+        bool, typer.Option("--zero-material", help="for /v1/applications: no credit file")
+    ] = False,
 ) -> None:
     """Print the applicant JSON of a story, ready to be posted."""
     import msgspec
@@ -47,7 +51,19 @@ def application(
         return
     if story not in STORIES:
         fail(f"--story: got {story!r}, expected one of {', '.join(STORIES)}")
-    show(msgspec.json.encode(posted(story)))
+    request: dict[str, Any] = posted(story)
+    shown = without_file(request["application"]) if zero_material else request
+    show(msgspec.json.encode(shown))
+
+
+def without_file(application: dict[str, Any]) -> dict[str, Any]:
+    """An application as it is posted without a credit file, its consent signed for years."""
+    from hashlib import sha256
+
+    consent = application["consent"]
+    signed = f"{application['applicant']} {consent['granted']} {consent['sources']}"
+    evidence = {"expires": "2099-01-01", "evidence_sha256": sha256(signed.encode()).hexdigest()}
+    return application | {"consent": consent | evidence}
 
 
 @app.command()
@@ -121,6 +137,81 @@ def remedies(
             before, after = (one.pd_12m(first.limit_yuan, did) for did in ({}, done))
             seen.append((" + ".join(sorted(done)), before, after))
     out.print(remedies_table(seen))
+
+
+@app.command()
+def exchange(
+    world: Annotated[Path | None, typer.Option(help="folder of a world; left out: stories")] = None,
+    port: Annotated[int, typer.Option(help="port to listen on")] = 8001,
+    delays: Annotated[
+        str, typer.Option(help="none, realistic, one-slow or one-dead: exchange.toml")
+    ] = "realistic",
+    dead: Annotated[list[str] | None, typer.Option(help="a source that never answers")] = None,
+    slow: Annotated[list[str] | None, typer.Option(help="a source that takes seconds")] = None,
+    seed: Annotated[int, typer.Option(help="of delays and errors")] = DEMO_SEED,
+) -> None:
+    """Start a data exchange: every source of a world's firms and of the stories, over HTTP.
+
+    With each firm's latest credit file; nothing is said without a consent.
+    """
+    import uvicorn
+
+    from service.exchange import Exchange, create_exchange, profile
+
+    faults = profile(delays, dead or [], slow or [])
+    kept = latest_files(world)
+    err.print(f"http://127.0.0.1:{port}  data exchange, {len(kept):,} firms, delays {delays}")
+    served = create_exchange(
+        Exchange(lambda uscc: _unpacked(kept.get(uscc)), list(kept), faults, seed)
+    )
+    uvicorn.run(
+        served, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+    )
+
+
+def latest_files(world: Path | None) -> dict[str, bytes]:
+    """USCC -> its latest credit file, compressed; first the stories', then a world's firms'."""
+    import zlib
+
+    import msgspec
+
+    from synthetic_data.stories import STORIES
+    from synthetic_data.stories import application as posted
+
+    class File(msgspec.Struct):
+        uscc: str
+        as_of: str
+
+    about, found = msgspec.json.Decoder(File).decode, {}
+    dated: dict[str, str] = {}
+
+    def keep(stored: bytes) -> None:
+        file = about(stored)
+        if file.as_of > dated.get(file.uscc, ""):
+            dated[file.uscc], found[file.uscc] = file.as_of, zlib.compress(stored, 1)
+
+    for code in STORIES:
+        keep(msgspec.json.encode(posted(code)["credit_file"]))
+    if world is not None:
+        for stored in _stored_files(world):
+            keep(stored)
+    return found
+
+
+def _stored_files(world: Path) -> Iterator[bytes]:
+    from pyarrow.parquet import ParquetFile
+
+    path = world / "credit_files.parquet"
+    if not path.is_file():
+        fail(f"{path}: no such file; expected what `yidaitong generate` writes")
+    for batch in ParquetFile(path).iter_batches(1_000, columns=["credit_file"]):
+        yield from (one.as_buffer().to_pybytes() for one in batch.column(0))
+
+
+def _unpacked(kept: bytes | None) -> bytes | None:
+    import zlib
+
+    return None if kept is None else zlib.decompress(kept)
 
 
 def simulate(to: Path, firms: int, months: int, seed: int) -> None:

@@ -130,3 +130,11 @@ def serve_command(artifact: Path, ledger: str) -> Callable[[int], list[str]]:
         sys.executable, "-m", "service.cli", "serve", "--port", str(port),
         "--artifact", str(artifact), "--ledger", ledger, "--showcase", str(artifact / "none"),
     ]  # fmt: skip
+
+
+def exchange_command(*words: str) -> Callable[[int], list[str]]:
+    """The command that starts a data exchange on a port, with the stories' firms only."""
+    return lambda port: [
+        sys.executable, "-m", "service.cli", "exchange", "--port", str(port), "--delays", "none",
+        *words,
+    ]  # fmt: skip

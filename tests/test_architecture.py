@@ -77,6 +77,7 @@ def test_every_file_has_a_test_of_its_name() -> None:
 TESTED_WITHIN = {
     "features": "test_portrait",
     "steps": "test_scorecard",
+    "gathering": "test_sources",
     "openapi": "test_app",
     "body": "test_pages",
     "server": "test_pages",

@@ -3,17 +3,22 @@
 import asyncio
 import subprocess
 import sys
+import zlib
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import apsw
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from service.application import parse
 from service.cli import app
+from service.consent import Grant
 from service.decide import Decision, Engine, decide
+from service.intake import ShortApplication
 from service.ledger import open_ledger
+from service.worlds import latest_files
 
 
 def yidaitong(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -34,6 +39,37 @@ def test_stories_are_listed() -> None:
     listed = yidaitong("application").stdout
     assert "mask-maker" in listed
     assert "口罩" in listed
+
+
+def test_an_application_is_printed_without_its_credit_file() -> None:
+    printed = yidaitong("application", "--story", "young-shop", "--zero-material").stdout
+    applied = msgspec.json.decode(printed, type=ShortApplication)
+    assert isinstance(applied.consent, Grant)
+    assert applied.applicant == "91419999MAQ93TH22Q"
+
+
+def test_an_exchange_is_not_started_with_what_it_does_not_know(tmp_path: Path) -> None:
+    for words, said in (
+        (("--delays", "stormy"), "expected one of none, realistic"),
+        (("--dead", "horoscope"), "expected one of registry"),
+        (("--world", str(tmp_path)), "yidaitong generate"),
+    ):
+        done = yidaitong("exchange", *words)
+        assert done.returncode == 1
+        assert said in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
+
+
+def test_an_exchange_knows_the_latest_file_of_every_firm(world: Path) -> None:
+    kept = latest_files(world)
+    stories = latest_files(None)
+    assert len(stories) == 3, "two stories are told of one firm"
+    assert set(stories) < set(kept)
+    rows = pq.read_table(world / "applications.parquet", columns=["uscc", "as_of"]).to_pylist()
+    latest = max(str(row["as_of"]) for row in rows if row["uscc"] == rows[0]["uscc"])
+    file = msgspec.json.decode(zlib.decompress(kept[rows[0]["uscc"]]))
+    assert file["as_of"] == latest
+    assert len(kept) == len(stories) + len({row["uscc"] for row in rows})
 
 
 def test_an_unknown_story_is_answered_with_the_known_ones() -> None:
