@@ -9,7 +9,8 @@ import math
 import random
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from service.outlet import CONSENT, EVIDENCE
 from service.problem import MEDIA_TYPE, Problem
 
 PROFILES = Path(__file__).parent / "exchange.toml"
-MOST_LISTED, NEVER_S = 20, 60.0
+MOST_LISTED = 20
 _Z99 = 2.3263478740408408  # the standard normal's 99th percentile
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _encode = msgspec.json.Encoder().encode
@@ -63,15 +64,21 @@ class Exchange:
         self.asked: dict[str, dict[str, int]] = {}  # consent -> source -> calls
         self._random, self._file = random.Random(seed), exchange_file()
 
-    async def section(self, uscc: str, source: str, consent: str) -> bytes:
-        """What a source says of a firm, after its delay; raises Problem for a fault of its own."""
+    async def section(
+        self, uscc: str, source: str, consent: str, hung_up: Callable[[], Awaitable[object]]
+    ) -> bytes:
+        """What a source says of a firm, after its delay; raises Problem for a fault of its own.
+
+        `hung_up` returns when the caller no longer waits: until then a dead source says nothing.
+        """
         calls = self.asked.setdefault(consent, {})
         calls[source] = calls.get(source, 0) + 1
         faults = self.faults
-        if source in faults.dead:
-            await asyncio.sleep(NEVER_S)
-        await asyncio.sleep(self._delay_s(source))
-        if self._random.random() < faults.error_rate:
+        dead = source in faults.dead
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if dead else self._delay_s(source)):
+                await hung_up()
+        if dead or self._random.random() < faults.error_rate:
             raise Problem("source-unavailable", 503, f"The source {source} does not answer.")
         stored = self.files(uscc)
         if stored is None:
@@ -118,8 +125,13 @@ def create_exchange(exchange: Exchange) -> Starlette:
                 f"Expected the headers {CONSENT} and {EVIDENCE}: nothing is said without consent."
             )
             raise Problem("consent-required", 401, said)
+
+        async def hung_up() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+
         uscc = str(request.path_params["uscc"])
-        return _json(await exchange.section(uscc, source, consent))
+        return _json(await exchange.section(uscc, source, consent, hung_up))
 
     async def firms(_: Request) -> Response:
         return _json(_encode(list(exchange.listed)))

@@ -198,6 +198,26 @@ def latest_files(world: Path | None) -> dict[str, bytes]:
     return found
 
 
+def asking_firms(world: Path, most: int) -> Iterator[dict[str, Any]]:
+    """Applications of different firms of a world, without their credit files."""
+    import msgspec
+
+    from model.credit_file import SOURCES
+    from service.backtest import cases, world_chunks
+
+    seen: set[str] = set()
+    for chunk in world_chunks(world):
+        for case in cases(chunk):
+            if case.application.applicant in seen:
+                continue
+            if len(seen) == most:
+                return
+            seen.add(case.application.applicant)
+            application: dict[str, Any] = msgspec.to_builtins(case.application)
+            application["consent"]["sources"] = [*SOURCES]
+            yield without_file(application)
+
+
 def _stored_files(world: Path) -> Iterator[bytes]:
     from pyarrow.parquet import ParquetFile
 

@@ -93,7 +93,7 @@ def test_a_dead_source_takes_the_call_and_never_answers(exchange: Exchange) -> N
 
     async def asked() -> bytes:
         async with asyncio.timeout(0.1):
-            return await exchange.section(FIRM, "tax", "c1")
+            return await exchange.section(FIRM, "tax", "c1", asyncio.Event().wait)
 
     with pytest.raises(TimeoutError):
         asyncio.run(asked())
