@@ -16,6 +16,8 @@ from service.application import SourceName
 from service.ledger import DuplicateDecision, Ledger, ledger_beside, open_ledger
 from service.problem import FieldError, Problem
 
+CONSENT, EVIDENCE = "consent-id", "consent-evidence-sha256"
+"""Headers that tell a source under which consent it is asked."""
 Use = Literal["credit_decision", "monitoring"]
 Sha256 = Annotated[
     str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 as 64 hexadecimal digits")

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from model.credit_file import SOURCES, Fault
 from service.application import SourceName
 from service.body import invalid, read
-from service.outlet import CONSENT, EVIDENCE
+from service.consent import CONSENT, EVIDENCE
 from service.problem import MEDIA_TYPE, Problem
 
 PROFILES = Path(__file__).parent / "exchange.toml"

@@ -18,9 +18,7 @@ from msgspec import Struct
 
 from model.credit_file import SOURCES, CreditFile, Fault, check
 from service.application import strictly
-from service.consent import ConsentRecord
-
-CONSENT, EVIDENCE = "consent-id", "consent-evidence-sha256"
+from service.consent import CONSENT, EVIDENCE, ConsentRecord
 
 
 class Failed(Exception):
