@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service import backoffice, imports, scorecards, worlds
+from service import backoffice, imports, keyring, scorecards, worlds
 from service.options import (
     Artifact,
     LedgerUrl,
@@ -41,6 +41,7 @@ app.add_typer(scorecards.app)
 app.add_typer(imports.app)
 app.add_typer(backoffice.app)
 app.add_typer(worlds.app)
+app.add_typer(keyring.app, name="keys")
 
 
 @app.command()
@@ -91,6 +92,9 @@ def serve(
     artifact: Artifact = None,
     showcase: Annotated[Path | None, typer.Option(help="what the console shows besides")] = None,
     exchange: Annotated[str | None, typer.Option(help="URL of the data exchange to ask")] = None,
+    open: Annotated[
+        bool | None, typer.Option("--open", help="ask nobody for a key; this machine only")
+    ] = None,
 ) -> None:
     """Start the server with its console; without a scorecard it makes the demo's first.
 
@@ -101,7 +105,7 @@ def serve(
 
     settings = settings_of(
         host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase,
-        exchange=exchange,
+        exchange=exchange, open=open,
     )  # fmt: skip
     address = f"http://{settings.host}:{settings.port}"
     if (scores := own_table(settings.artifact)) is not None:
@@ -297,7 +301,7 @@ def examples() -> None:
 
 
 def _serve_command(port: int, ledger: str | None = None, artifact: Path | None = None) -> list[str]:
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--open"]
     command += ["--ledger", ledger] if ledger else []
     return command + (["--artifact", str(artifact)] if artifact else [])
 

@@ -40,7 +40,7 @@ def run(
     `serve_command` is told its port and the URL of the data exchange, a process of its own.
     """
     with (
-        running(exchange_command) as exchange,
+        running(exchange_command, within_s=120) as exchange,
         running(lambda on: serve_command(on, exchange.url), port) as server,
         httpx.Client(base_url=server.url) as client,
     ):

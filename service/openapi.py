@@ -121,7 +121,14 @@ def _whole(description: str, paths: dict[str, Any], components: dict[str, Any]) 
             "description": description,
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic"},
+            },
+        },
+        "security": [{}, {"key": []}, {"password": []}],  # none on a server without keys
     }
 
 

@@ -16,6 +16,7 @@ from service.console.api import Parts
 from service.console.session import Sessions
 from service.decide import Engine
 from service.desk import Desk
+from service.door import guarded
 from service.journal import Journal
 from service.ledger import open_ledger, versions_folder
 from service.options import settle
@@ -61,6 +62,7 @@ def run(settings: Settings, with_: Engine | Scores) -> None:
         app = create_scores_app(with_, settings.max_body_bytes)
     else:
         app = make(settings, with_)
+    app = guarded(app, settings)
     settle()
     uvicorn.run(
         app,
@@ -70,6 +72,8 @@ def run(settings: Settings, with_: Engine | Scores) -> None:
         access_log=False,
         proxy_headers=False,
         timeout_graceful_shutdown=10,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
     )
 
 

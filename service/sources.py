@@ -258,7 +258,7 @@ class Gateway:
 
         kept = source.cache.get(consent.subject)
         if kept is not None:
-            return _usable(source, "cached", *kept, took_ms=self._ms(start))
+            return _usable(source, consent, "cached", *kept, took_ms=self._ms(start))
         circuit = source.breaker.state
         if circuit == "open" or (circuit == "half_open" and source.trying):
             return silent("circuit_open", f"{source.breaker.failure_count} calls failed in a row")
@@ -283,11 +283,11 @@ class Gateway:
         finally:
             source.trying = source.trying and circuit != "half_open"
         took_ms = source.last_took_ms = self._ms(start)
-        if section is None or section.section is None:
-            return silent("empty", "it knows nothing of the firm")
+        if section is None:
+            return silent("empty", "it does not know the firm")
         kept = section, datetime.now(UTC)
         source.cache[consent.subject] = kept
-        return _usable(source, "live", *kept, took_ms=took_ms, attempts=asked)
+        return _usable(source, consent, "live", *kept, took_ms=took_ms, attempts=asked)
 
     async def _asked(self, source: _Source, consent: ConsentRecord) -> Section | None:
         """One call to a source, with consent, within its time; raises Failed, Refused, Problem."""
@@ -331,20 +331,26 @@ class Gateway:
 
 
 def _usable(
-    source: _Source, status: Status, section: Section, answered_at: datetime, *,
-    took_ms: float, attempts: int = 0,
+    source: _Source, consent: ConsentRecord, status: Status, section: Section,
+    answered_at: datetime, *, took_ms: float, attempts: int = 0,
 ) -> _Found:  # fmt: skip
-    """A section with its stamps; without the section when it is too old to decide on."""
-    as_of = section.section.as_of
+    """A section with its stamps; without the section when it is too old to decide on.
+
+    On the day it was said, or on the day of the consent if that is later: no answer of years ago
+    passes for one of now.
+    """
     stamped = Answer(
-        source=source.name, status=status, as_of=as_of, complete=section.complete,
-        answered_at=answered_at, took_ms=took_ms, attempts=attempts, sha256=section.sha256,
+        source=source.name, status=status, complete=section.complete, answered_at=answered_at,
+        took_ms=took_ms, attempts=attempts, sha256=section.sha256,
     )  # fmt: skip
-    most = source.settings.max_age_days
-    if (section.answered_on - as_of).days > most:
-        said = f"it speaks of {as_of}, more than {most} days before"
-        return _Found(replace(stamped, status="stale", said=said))
-    return _Found(stamped, section)
+    if section.section is None:
+        return _Found(replace(stamped, status="empty", said="it knows nothing of the firm"))
+    as_of, most = section.section.as_of, source.settings.max_age_days
+    stamped = replace(stamped, as_of=as_of)
+    if (max(section.answered_on, consent.granted) - as_of).days <= most:
+        return _Found(stamped, section)
+    said = f"it speaks of {as_of}, more than {most} days before"
+    return _Found(replace(stamped, status="stale", said=said))
 
 
 def _late(name: SourceName, took_ms: float) -> _Found:

@@ -20,6 +20,7 @@ from service.process import running
 
 PATH = "/v1/applications"
 CONNECTIONS = 256
+READY_S = 120.0  # a world of many firms takes a while to read
 
 
 class Waits(Struct, frozen=True, kw_only=True):
@@ -66,13 +67,14 @@ def measure(
         step(f"C2 without a credit file, delays {profile}")
         with (
             TemporaryDirectory(dir=folder) as kept,
-            running(partial(exchange_command, profile=profile)) as exchange,
+            running(partial(exchange_command, profile=profile), within_s=READY_S) as exchange,
             running(
                 partial(
                     server_command,
                     ledger=f"sqlite:///{Path(kept).resolve() / 'ledger.db'}",
                     exchange=exchange.url,
-                )
+                ),
+                within_s=READY_S,
             ) as server,
         ):
             load = open_loop(server.url + PATH, bodies[:due], rate, seconds, CONNECTIONS)

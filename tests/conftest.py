@@ -1,7 +1,7 @@
 """What tests share: one small world, the scorecard trained on it, the stories, an engine."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -124,11 +124,14 @@ def serve_showcase(
     return lambda port: [*serve(port), "--showcase", str(showcase)]
 
 
-def serve_command(artifact: Path, ledger: str) -> Callable[[int], list[str]]:
-    """The command that serves an artefact on a port."""
+def serve_command(
+    artifact: Path, ledger: str, words: Sequence[str] = ("--open",)
+) -> Callable[[int], list[str]]:
+    """The command that serves an artefact on a port, to everyone on this machine."""
     return lambda port: [
         sys.executable, "-m", "service.cli", "serve", "--port", str(port),
         "--artifact", str(artifact), "--ledger", ledger, "--showcase", str(artifact / "none"),
+        *words,
     ]  # fmt: skip
 
 

@@ -92,6 +92,7 @@ TESTED_WITHIN = {
     "modelcard": "test_report",
     "backoffice": "test_backtest",
     "options": "test_cli",
+    "keyring": "test_keys",
     "worlds": "test_cli",
     "cells": "test_linter",
     "sentences": "test_linter",

@@ -15,7 +15,9 @@ from service.application import Request
 from service.cli import app
 from service.decide import Decision
 from service.gathering import Answer, Gathering, Status
+from service.keys import SCOPES
 from service.openapi import EXAMPLES
+from service.settings import Settings
 from service.sources import GatewaySettings, SourceSettings
 
 ROOT = Path(__file__).parent.parent
@@ -83,6 +85,15 @@ def test_every_setting_and_status_of_sources_is_explained() -> None:
             assert re.search(rf"^\| (.*, )?{name}[ ,]", page, re.MULTILINE), name
     for status in get_args(Status):
         assert f"| {status} |" in page
+
+
+def test_every_scope_and_setting_of_the_door_is_explained() -> None:
+    page = (ROOT / "docs" / "identity.md").read_text()
+    settings = [name for name in Settings.model_fields if name.startswith(("jwt_", "tls_"))]
+    for name in ("keys", "open", *settings):
+        assert re.search(rf"^\| (.*, )?{name}[ ,]", page, re.MULTILINE), name
+    for scope in SCOPES:
+        assert f"| {scope} |" in page
 
 
 def test_the_schemas_examples_are_a_story_and_its_decision(stories: dict[str, bytes]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from model.credit_file import SOURCES, Fault
+from service.application import parse
 from service.exchange import Exchange, Faults, create_exchange, exchange_file, profile
 from service.outlet import read
 from tests.source_stand_ins import DAY, EVIDENCE
@@ -40,11 +41,12 @@ def section(source: str) -> str:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_source_of_a_firm_can_be_read_by_the_gateway(
-    call: Callable[..., httpx.Response], source: str
+    call: Callable[..., httpx.Response], stories: dict[str, bytes], source: str
 ) -> None:
     reply = call("GET", section(source), headers=CONSENT)
     assert reply.status_code == 200
-    assert read(reply.content, source, FIRM, DAY).section is not None
+    file = parse(stories["mask-maker"], DAY).credit_file
+    assert read(reply.content, source, FIRM, DAY).section == getattr(file, source)
 
 
 @pytest.mark.parametrize(

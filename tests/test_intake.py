@@ -22,7 +22,8 @@ from tests.conftest import exchange_command, serve_command
 from tests.source_stand_ins import EVIDENCE
 
 FIRM = "91629999MA5YQP8B8G"  # the mask maker
-DEADLINE_MS = 1_000
+DEADLINE_MS = 800
+WELL = {"live", "empty"}  # not every firm is known to every source
 SUBSETS = int(os.environ.get("SUBSETS", "10"))
 
 
@@ -47,7 +48,7 @@ def both(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
     """A server whose sources are given up soon, never remembered and never left alone."""
     folder = tmp_path_factory.mktemp("intake")
     text = Settings().sources_file.read_text()
-    for name, value in (("deadline_ms", DEADLINE_MS), ("reserve_ms", 400), ("timeout_ms", 250),
+    for name, value in (("deadline_ms", DEADLINE_MS), ("reserve_ms", 400), ("timeout_ms", 150),
                         ("failures", 1_000), ("ttl_s", 0)):  # fmt: skip
         lines = [line for line in text.splitlines() if line.startswith(f"{name} = ")]
         for line in lines:
@@ -109,7 +110,7 @@ def test_what_is_gathered_is_decided_as_if_it_had_been_posted(
     assert "gathering" not in posted
     answers = decision["gathering"]["answers"]
     assert [one["source"] for one in answers] == [*SOURCES]
-    assert {one["status"] for one in answers} == {"live"}
+    assert {one["status"] for one in answers} <= WELL
     assert all(one["took_ms"] > 0 and one["answered_at"] for one in answers)
 
 
@@ -198,8 +199,8 @@ def test_subsets_of_dead_sources_are_answered_in_time_and_never_above_the_degrad
         decision = apply(both, application)
         c2_ms = (time.perf_counter() - begun) * 1e3
         assert c2_ms < DEADLINE_MS, dead
-        late = {one["source"] for one in decision["gathering"]["answers"]
-                if one["status"] != "live"}  # fmt: skip
+        answers = decision["gathering"]["answers"]
+        late = {one["source"] for one in answers if one["status"] not in WELL}
         assert late == set(dead)
         assert decision["limit_yuan"] <= min(
             [caps[one] for one in dead if one in caps], default=2e7
