@@ -235,6 +235,7 @@ def _bench_sources(rate: float, seconds: float, json: Path | None, artifact: Pat
             step=status.update,
             folder=HOME,
         )
+    out.width = max(out.width, 145)  # ten columns
     out.print(waits.table(found))
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
