@@ -22,7 +22,7 @@ from tests.conftest import exchange_command, serve_command
 from tests.source_stand_ins import EVIDENCE
 
 FIRM = "91629999MA5YQP8B8G"  # the mask maker
-DEADLINE_MS = 800
+DEADLINE_MS = 1_000
 WELL = {"live", "empty"}  # not every firm is known to every source
 SUBSETS = int(os.environ.get("SUBSETS", "10"))
 
@@ -48,7 +48,7 @@ def both(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
     """A server whose sources are given up soon, never remembered and never left alone."""
     folder = tmp_path_factory.mktemp("intake")
     text = Settings().sources_file.read_text()
-    for name, value in (("deadline_ms", DEADLINE_MS), ("reserve_ms", 400), ("timeout_ms", 150),
+    for name, value in (("deadline_ms", DEADLINE_MS), ("reserve_ms", 500), ("timeout_ms", 150),
                         ("failures", 1_000), ("ttl_s", 0)):  # fmt: skip
         lines = [line for line in text.splitlines() if line.startswith(f"{name} = ")]
         for line in lines:
