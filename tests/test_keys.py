@@ -1,12 +1,12 @@
 """API keys: shown once, kept as hashes, taken back at once."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from service import keys as kept
+from service.keyring import app
 from service.keys import Keys, KeysError
 
 
@@ -80,8 +80,9 @@ def test_what_is_no_key_is_refused_with_what_was_expected(path: Path) -> None:
 
 def test_keys_are_made_listed_and_taken_back_on_the_command_line(path: Path) -> None:
     def yidaitong(*words: str) -> str:
-        command = [sys.executable, "-m", "service.cli", "keys", *words, "--keys", str(path)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        done = CliRunner().invoke(app, [*words, "--keys", str(path)], catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.stdout
 
     token, about = yidaitong("add", "desk 1", "--scope", "apply", "--scope", "audit").splitlines()
     key = Keys(path).find(token)
