@@ -3,189 +3,69 @@
 This module is the contract. The same records are posted over HTTP, written by the simulator, read
 by training and stored in the ledger. Structure (types, bounds, unknown fields) is enforced while
 decoding; `check` enforces what a type cannot say: dates and months in order, the USCC check digit.
+Names of all fields in two languages stand in credit_file.toml, told in docs/data-dictionary.md.
 
 Money is in yuan, electricity in kWh, shares between 0 and 1. Months are "YYYY-MM". A monthly
 section is column-wise: `months` ascending (gaps allowed), every other list of the same length.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import date
-from operator import gt
-from typing import Annotated, Literal
+from operator import attrgetter, gt
+from typing import Any
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 from stdnum.cn import uscc as stdnum_uscc
 
-Yuan = Annotated[float, Meta(ge=0, le=1e13)]
-SignedYuan = Annotated[float, Meta(ge=-1e13, le=1e13)]
-Count = Annotated[int, Meta(ge=0, le=100_000_000)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Months = Annotated[list[str], Meta(max_length=240)]
-YuanByMonth = Annotated[list[Yuan], Meta(max_length=240)]
-SignedYuanByMonth = Annotated[list[SignedYuan], Meta(max_length=240)]
-CountByMonth = Annotated[list[Count], Meta(max_length=240)]
-Text = Annotated[str, Meta(max_length=200)]
-Uscc = Annotated[str, Meta(min_length=18, max_length=18, description="unified social credit code")]
+from model.credit_file_sections import (
+    AbnormalListing,
+    Bank,
+    Change,
+    ChangeItem,
+    Courts,
+    CreditBureau,
+    DishonestListing,
+    Electricity,
+    Enforcement,
+    Filing,
+    Invoices,
+    Record,
+    Registry,
+    Sector,
+    SocialSecurity,
+    Suit,
+    SuitCause,
+    SuitRole,
+    Tax,
+    TaxRating,
+    Uscc,
+)
+from model.credit_file_signals import (
+    Customs,
+    CustomsRating,
+    Hiring,
+    HousingFund,
+    IndustrialInternet,
+    IntellectualProperty,
+    Online,
+    Qualification,
+    QualificationKind,
+    Water,
+)
 
-Sector = Literal[
-    "A", "B", "C", "D", "E", "F", "G", "H", "I", "J",
-    "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T",
+__all__ = [
+    "FIRST_SOURCES", "MONTHLY", "MONTH_INDEX", "SIGNALS", "SOURCES", "AbnormalListing",
+    "Bank", "Change", "ChangeItem",
+    "Courts", "CreditBureau", "CreditFile", "Customs", "CustomsRating", "DishonestListing",
+    "Electricity", "Enforcement", "Fault", "Filing", "Hiring", "HousingFund", "IndustrialInternet",
+    "IntellectualProperty", "Invoices", "Online", "Qualification", "QualificationKind", "Registry",
+    "Sector", "SocialSecurity", "Suit", "SuitCause", "SuitRole", "Tax", "TaxRating", "Uscc",
+    "Water", "check", "check_uscc", "sections",
 ]  # fmt: skip
-TaxRating = Literal["A", "B", "M", "C", "D"]
-Filing = Literal["on_time", "late", "zero", "missing"]
-ChangeItem = Literal[
-    "legal_representative", "shareholders", "address", "name",
-    "scope", "capital", "directors", "other",
-]  # fmt: skip
-SuitRole = Literal["defendant", "plaintiff", "third_party"]
-SuitCause = Literal["sale", "loan", "labour", "contract", "traffic", "other"]
 
 
-class _Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every record of the file: immutable, no unknown fields."""
-
-
-class Change(_Record, frozen=True, kw_only=True):
-    """One change of a registered item."""
-
-    on: date
-    item: ChangeItem
-
-
-class AbnormalListing(_Record, frozen=True, kw_only=True):
-    """One stay on the list of abnormal operation (经营异常名录)."""
-
-    listed: date
-    removed: date | None = None
-
-
-class Registry(_Record, frozen=True, kw_only=True):
-    """What the market regulator's registry says (source: registry)."""
-
-    as_of: date
-    name: Text
-    established: date
-    sector: Sector  # GB/T 4754-2017 section
-    industry_code: Annotated[str, Meta(pattern=r"^\d{4}$")]  # GB/T 4754-2017 class
-    region: Annotated[str, Meta(pattern=r"^\d{2}$")]  # GB/T 2260 province
-    registered_capital_yuan: Yuan
-    paid_in_capital_yuan: Yuan
-    employees: Count  # self-declared in the annual report
-    legal_representative_share: Share
-    legal_representative_since: date
-    changes: Annotated[list[Change], Meta(max_length=1000)] = []
-    abnormal_listings: Annotated[list[AbnormalListing], Meta(max_length=200)] = []
-
-
-class Tax(_Record, frozen=True, kw_only=True):
-    """What the tax bureau says, month by month (source: tax)."""
-
-    as_of: date
-    rating: TaxRating | None = None  # 纳税信用等级 of the latest published year
-    months: Months
-    declared_sales_yuan: YuanByMonth
-    tax_paid_yuan: YuanByMonth
-    filings: Annotated[list[Filing], Meta(max_length=240)]
-    arrears_yuan: Yuan = 0.0
-
-
-class Invoices(_Record, frozen=True, kw_only=True):
-    """Monthly sums of VAT invoices issued and received (source: invoices)."""
-
-    as_of: date
-    first_invoice: date
-    months: Months
-    sales_yuan: SignedYuanByMonth  # issued, valid, without tax, net of red-letter invoices
-    sales_count: CountByMonth  # issued, voided included
-    void_count: CountByMonth
-    red_yuan: YuanByMonth  # red-letter (negative) invoices, as a positive amount
-    purchases_yuan: SignedYuanByMonth
-    buyers: CountByMonth  # distinct buyers in the month
-    suppliers: CountByMonth
-    top_buyer_share_12m: Share | None = None
-    top_supplier_share_12m: Share | None = None
-
-
-class SocialSecurity(_Record, frozen=True, kw_only=True):
-    """Who is insured and whether contributions were paid (source: social_security)."""
-
-    as_of: date
-    months: Months
-    insured_persons: CountByMonth
-    paid_yuan: YuanByMonth
-    arrears_months: Annotated[int, Meta(ge=0, le=240)] = 0
-
-
-class Electricity(_Record, frozen=True, kw_only=True):
-    """Electricity used and bills overdue (source: electricity)."""
-
-    as_of: date
-    months: Months
-    kwh: Annotated[list[Annotated[float, Meta(ge=0, le=1e12)]], Meta(max_length=240)]
-    overdue_yuan: Yuan = 0.0
-
-
-class Suit(_Record, frozen=True, kw_only=True):
-    """One civil suit."""
-
-    filed: date
-    role: SuitRole
-    cause: SuitCause
-    amount_yuan: Yuan = 0.0
-    closed: date | None = None
-
-
-class Enforcement(_Record, frozen=True, kw_only=True):
-    """One enforcement case against the firm (被执行)."""
-
-    filed: date
-    amount_yuan: Yuan
-    closed: date | None = None
-
-
-class DishonestListing(_Record, frozen=True, kw_only=True):
-    """One stay on the list of dishonest judgment debtors (失信被执行人)."""
-
-    listed: date
-    removed: date | None = None
-
-
-class Courts(_Record, frozen=True, kw_only=True):
-    """What the courts publish (source: courts)."""
-
-    as_of: date
-    suits: Annotated[list[Suit], Meta(max_length=2000)] = []
-    enforcements: Annotated[list[Enforcement], Meta(max_length=2000)] = []
-    dishonest_listings: Annotated[list[DishonestListing], Meta(max_length=200)] = []
-
-
-class Bank(_Record, frozen=True, kw_only=True):
-    """Money in and out of the accounts a lender may look into, loans left out (source: bank)."""
-
-    as_of: date
-    months: Months
-    inflow_yuan: YuanByMonth
-    outflow_yuan: YuanByMonth
-    balance_yuan: YuanByMonth  # at the month's end
-
-
-class CreditBureau(_Record, frozen=True, kw_only=True):
-    """What the credit bureau says of loans from all lenders (source: credit_bureau)."""
-
-    as_of: date
-    months: Months
-    debt_yuan: YuanByMonth  # owed to all lenders at the month's end
-    overdue_yuan: YuanByMonth  # of it past due
-    overdue_months: CountByMonth  # in a row, at the month's end
-    queries: CountByMonth  # by lenders deciding on a loan
-    lenders: Count = 0  # with a loan or line open now
-    credit_line_yuan: Yuan = 0.0
-    credit_line_used_yuan: Yuan = 0.0
-    debt_service_yuan: Yuan = 0.0  # principal and interest due in the latest month
-    guarantees_yuan: Yuan = 0.0  # given for the debts of others
-
-
-class CreditFile(_Record, frozen=True, kw_only=True):
+class CreditFile(Record, frozen=True, kw_only=True):
     """Everything the sources said about one firm, as of a date; a silent source is null."""
 
     uscc: Uscc
@@ -198,14 +78,29 @@ class CreditFile(_Record, frozen=True, kw_only=True):
     courts: Courts | None = None
     bank: Bank | None = None
     credit_bureau: CreditBureau | None = None
+    housing_fund: HousingFund | None = None
+    water: Water | None = None
+    customs: Customs | None = None
+    intellectual_property: IntellectualProperty | None = None
+    hiring: Hiring | None = None
+    online: Online | None = None
+    industrial_internet: IndustrialInternet | None = None
 
 
 SOURCES: tuple[str, ...] = (
     "registry", "tax", "invoices", "social_security", "electricity", "courts", "bank",
-    "credit_bureau",
+    "credit_bureau", "housing_fund", "water", "customs", "intellectual_property", "hiring",
+    "online", "industrial_internet",
 )  # fmt: skip
+"""The sources a credit file can hold, in its order."""
 
-Monthly = Tax | Invoices | SocialSecurity | Electricity | Bank | CreditBureau
+SIGNALS = SOURCES[8:]
+"""The sources of credit_file_signals.py, which tell the firm's code in their own tables."""
+FIRST_SOURCES = SOURCES[:8]
+"""The others."""
+
+sections = attrgetter(*SOURCES)
+"""The sections of a credit file in the order of SOURCES, None where a source is silent."""
 
 FIRST_YEAR, LAST_YEAR = 1990, 2099
 MONTH_INDEX: dict[str, int] = {
@@ -225,7 +120,7 @@ class Fault(Exception):
         self.field, self.value, self.expected = field, value, expected
 
 
-_MONTHLY: dict[str, tuple[str, ...]] = {
+MONTHLY: dict[str, tuple[str, ...]] = {
     "tax": ("declared_sales_yuan", "tax_paid_yuan", "filings"),
     "invoices": (
         "sales_yuan", "sales_count", "void_count", "red_yuan",
@@ -235,39 +130,57 @@ _MONTHLY: dict[str, tuple[str, ...]] = {
     "electricity": ("kwh",),
     "bank": ("inflow_yuan", "outflow_yuan", "balance_yuan"),
     "credit_bureau": ("debt_yuan", "overdue_yuan", "overdue_months", "queries"),
+    "housing_fund": ("paying_persons", "paid_yuan"),
+    "water": ("cubic_metres",),
+    "customs": ("exports_yuan", "imports_yuan"),
+    "hiring": ("posts_zlzp", "posts_qcwy", "posts_zhyc"),
+    "online": ("sales_yuan", "negative_news", "positive_news"),
+    "industrial_internet": ("machine_hours", "orders"),
 }  # fmt: skip
+"""Monthly source -> its lists that hold one value a month."""
+
+_CODE = re.compile(r"[0-9A-HJ-NP-RTUW-Y]{18}")
+_UNTIDY = re.compile(
+    r"^[\s\u200b\ufeff]|[\s\u200b\ufeff]$|[\u3000\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]"
+)
+"""Spaces around a name, and full-width letters, digits and spaces in it."""
 
 
 def check(credit_file: CreditFile) -> None:
     """Refuse a credit file that contradicts itself.
 
     Raises Fault naming the first field whose value cannot be true: a USCC whose check digit is
-    wrong, a date after the section's own as-of date, months not ascending, lists of unequal length.
+    wrong, a date after the section's own as-of date, months not ascending, lists of unequal length,
+    a section about another firm. Faults that are only a matter of typing, a space or a month told
+    twice, can be taken away beforehand: model/credit_file_typing.py.
     """
     check_uscc(credit_file.uscc, "credit_file.uscc")
-    for source in SOURCES:
-        section = getattr(credit_file, source)
+    found = sections(credit_file)
+    for source, section in zip(SOURCES, found, strict=True):
         if section is None:
             continue
         at = f"credit_file.{source}"
         _not_after(f"{at}.as_of", section.as_of, credit_file.as_of, "credit_file.as_of")
-        if source in _MONTHLY:
-            _check_months(at, section, _MONTHLY[source])
+        if source in MONTHLY:
+            _check_months(at, section, MONTHLY[source])
     _check_registry(credit_file.registry)
     if credit_file.invoices is not None:
-        section = credit_file.invoices
+        invoices = credit_file.invoices
         at = "credit_file.invoices"
-        _not_after(f"{at}.first_invoice", section.first_invoice, section.as_of, f"{at}.as_of")
-        voids, sales = section.void_count, section.sales_count
+        _not_after(f"{at}.first_invoice", invoices.first_invoice, invoices.as_of, f"{at}.as_of")
+        voids, sales = invoices.void_count, invoices.sales_count
         if any(map(gt, voids, sales)):
             i = [*map(gt, voids, sales)].index(True)
             raise Fault(f"{at}.void_count[{i}]", voids[i], f"at most sales_count[{i}] = {sales[i]}")
     _check_courts(credit_file.courts)
+    signals = found[len(FIRST_SOURCES) :]
+    if signals != _NO_SIGNALS:
+        _check_signals(credit_file, signals)
 
 
 def check_uscc(code: str, field: str) -> None:
     """Refuse a unified social credit code whose form or check digit (GB 32100-2015) is wrong."""
-    if not stdnum_uscc.is_valid(code):
+    if not _CODE.fullmatch(code) or not stdnum_uscc.is_valid(code):
         expected = "18 characters of 0-9 A-Z without I O S V Z"
         if len(code) == 18 and set(code[:17]) <= set("0123456789ABCDEFGHJKLMNPQRTUWXY"):
             digit = stdnum_uscc.calc_check_digit(code[:17])
@@ -275,12 +188,22 @@ def check_uscc(code: str, field: str) -> None:
         raise Fault(field, code, expected)
 
 
+def _check_code(field: str, code: str, uscc: str) -> None:
+    """Refuse a section whose source knows it under another firm's code.
+
+    Some sources hold codes whose check digit is wrong, as real ones of the first years are: the 17
+    characters before it tell the firm.
+    """
+    if code != uscc and (len(code) != 18 or code[:17] != uscc[:17]):
+        raise Fault(field, code, f"the firm's own code {uscc}, at least its first 17 characters")
+
+
 def _not_after(field: str, value: date, limit: date, limit_name: str) -> None:
     if value > limit:
         raise Fault(field, value.isoformat(), f"a date not after {limit_name} = {limit}")
 
 
-def _check_months(at: str, section: Monthly, columns: Sequence[str]) -> None:
+def _check_months(at: str, section: Any, columns: Sequence[str]) -> None:
     months = section.months
     for column in columns:
         length = len(getattr(section, column))
@@ -310,6 +233,8 @@ def _check_registry(registry: Registry | None) -> None:
         return
     at, as_of = "credit_file.registry", registry.as_of
     until = f"{at}.as_of"
+    if _UNTIDY.search(registry.name):
+        raise Fault(f"{at}.name", registry.name, "no spaces around it, no full-width letters in it")
     _not_after(f"{at}.established", registry.established, as_of, until)
     _not_after(
         f"{at}.legal_representative_since", registry.legal_representative_since, as_of, until
@@ -331,6 +256,35 @@ def _check_courts(courts: Courts | None) -> None:
         _check_span(f"{at}.enforcements[{i}]", "filed", "closed", enforcement, as_of, until)
     for i, listing in enumerate(courts.dishonest_listings):
         _check_span(f"{at}.dishonest_listings[{i}]", "listed", "removed", listing, as_of, until)
+
+
+_NO_SIGNALS = (None,) * len(SIGNALS)
+
+
+def _check_signals(credit_file: CreditFile, signals: Sequence[Any]) -> None:
+    for source, section in zip(SIGNALS, signals, strict=True):
+        if section is not None and section.uscc is not None:
+            _check_code(f"credit_file.{source}.uscc", section.uscc, credit_file.uscc)
+    customs, online = credit_file.customs, credit_file.online
+    if customs is not None and customs.registered is not None:
+        at = "credit_file.customs"
+        _not_after(f"{at}.registered", customs.registered, customs.as_of, f"{at}.as_of")
+    if online is not None and online.web_site_recorded is not None:
+        at = "credit_file.online"
+        _not_after(f"{at}.web_site_recorded", online.web_site_recorded, online.as_of, f"{at}.as_of")
+    known = credit_file.intellectual_property
+    if known is not None:
+        at = "credit_file.intellectual_property"
+        for i, granted in enumerate(known.patents_granted):
+            _not_after(f"{at}.patents_granted[{i}]", granted, known.as_of, f"{at}.as_of")
+        for i, one in enumerate(known.qualifications):
+            _not_after(f"{at}.qualifications[{i}].granted", one.granted, known.as_of, f"{at}.as_of")
+            if one.valid_until is not None and one.valid_until < one.granted:
+                raise Fault(
+                    f"{at}.qualifications[{i}].valid_until",
+                    one.valid_until.isoformat(),
+                    f"a date not before {at}.qualifications[{i}].granted = {one.granted}",
+                )
 
 
 def _check_span(at: str, start: str, end: str, event: Struct, as_of: date, until: str) -> None:

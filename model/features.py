@@ -34,6 +34,13 @@ SOURCE_LABELS: dict[str, tuple[str, str]] = {
     "courts": ("法院", "courts"),
     "bank": ("银行流水", "bank statements"),
     "credit_bureau": ("征信", "credit bureau"),
+    "housing_fund": ("住房公积金", "housing fund"),
+    "water": ("供水", "water utility"),
+    "customs": ("海关", "customs"),
+    "intellectual_property": ("知识产权与资质", "patent and qualification offices"),
+    "hiring": ("招聘网站", "job sites"),
+    "online": ("电商与舆情", "online shops and news"),
+    "industrial_internet": ("工业互联网", "industrial internet"),
 }
 
 
@@ -159,8 +166,52 @@ _CREDIT_BUREAU = _source("credit_bureau", [
     ("guarantees_to_sales", "ratio", 1, "operating_risk", "guarantees", "对外担保与销售额之比", "Guarantees given over sales"),
 ])  # fmt: skip
 
+_HOUSING_FUND = _source("housing_fund", [
+    ("fund_paying_persons", "persons", -1, "capacity", "headcount", "公积金缴存人数", "Staff paid for in the housing fund"),
+    ("fund_paying_growth_12m", "ratio", -1, "growth", "headcount_growth", "公积金缴存人数同比增长", "Growth of staff in the housing fund over 12 months"),
+    ("fund_arrears_months", "months", 1, "compliance", "social_arrears", "公积金欠缴月数", "Months of unpaid housing fund"),
+])  # fmt: skip
+
+_WATER = _source("water", [
+    ("water_growth_12m", "ratio", -1, "growth", "water_growth", "用水量同比增长", "Growth of water used over 12 months"),
+    ("water_overdue_yuan", "yuan", 1, "compliance", "water_overdue", "欠缴水费", "Overdue water bills"),
+])  # fmt: skip
+
+_CUSTOMS = [
+    *_source("customs", [
+        ("exports_to_sales_12m", "ratio", 0, "operating_risk", "trade", "出口与开票销售之比", "Exports over invoiced sales, 12 months"),
+        ("exports_growth_12m", "ratio", -1, "growth", "exports_growth", "出口额同比增长", "Growth of exports over 12 months"),
+    ]),
+    Feature("customs_rating", "customs", "category", 1, "compliance", "customs_rating", "海关信用等级", "Customs credit rating", "ordered", ("advanced", "general", "regular", "dishonest")),
+]  # fmt: skip
+
+_INTELLECTUAL_PROPERTY = _source("intellectual_property", [
+    ("patents", "count", -1, "capacity", "innovation", "专利数", "Patents"),
+    ("technology_titles", "count", -1, "capacity", "innovation", "有效科技资质数", "Technology titles that hold: high-tech, specialised, technology SME"),
+    ("contract_keeping", "yes/no", -1, "compliance", "contract_keeping", "守合同重信用企业", "Named as contract-keeping"),
+])  # fmt: skip
+
+_HIRING = _source("hiring", [
+    ("posts_12m", "count", -1, "growth", "hiring", "近12个月招聘岗位数", "Jobs offered in 12 months"),
+    ("posts_growth_6m", "ratio", -1, "growth", "hiring", "近6个月招聘环比增长", "Growth of jobs offered over 6 months"),
+])  # fmt: skip
+
+_ONLINE = _source("online", [
+    ("online_sales_12m_yuan", "yuan", -1, "capacity", "online_sales", "近12个月网店销售额", "Sales of its online shops in 12 months"),
+    ("online_sales_growth_6m", "ratio", -1, "growth", "online_sales", "近6个月网店销售环比增长", "Growth of online sales over 6 months"),
+    ("negative_news_12m", "count", 1, "operating_risk", "news", "近12个月负面舆情条数", "Negative news in 12 months"),
+])  # fmt: skip
+
+_INDUSTRIAL_INTERNET = _source("industrial_internet", [
+    ("machine_hours_growth_12m", "ratio", -1, "growth", "machines", "设备运行时长同比增长", "Growth of machine hours over 12 months"),
+    ("machine_orders_growth_6m", "ratio", -1, "growth", "machines", "近6个月订单环比增长", "Growth of orders over 6 months"),
+    ("sales_machines_divergence", "log ratio", 1, "operating_risk", "consistency", "开票与设备运行增速背离", "Sales growing faster than machine hours"),
+])  # fmt: skip
+
 FEATURES: tuple[Feature, ...] = tuple(
     _REGISTRY + _TAX + _INVOICES + _SOCIAL_SECURITY + _ELECTRICITY + _COURTS + _BANK + _CREDIT_BUREAU
+    + _HOUSING_FUND + _WATER + _CUSTOMS + _INTELLECTUAL_PROPERTY + _HIRING + _ONLINE
+    + _INDUSTRIAL_INTERNET
 )  # fmt: skip
 """The portrait's order."""
 

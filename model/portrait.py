@@ -7,12 +7,10 @@ a category. Missing is never a guess of zero.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
-from functools import lru_cache
-from math import log, nan, sqrt
+from math import dist, log, nan, sqrt
 
 from model.credit_file import (
-    MONTH_INDEX,
+    FIRST_SOURCES,
     Bank,
     Courts,
     CreditBureau,
@@ -22,34 +20,26 @@ from model.credit_file import (
     Registry,
     SocialSecurity,
     Tax,
+    sections,
 )
-from model.features import FEATURES, INDEX
+from model.features import INDEX
+from model.portrait_signals import Value as Value
+from model.portrait_signals import signals, silent
+from model.window import Window, growth_of, months_between, ratio_of
 
-Value = float | str | None
 Portrait = list[Value]
 """Feature values in the order of features.FEATURES; NaN or None where missing."""
 
-_DAYS_PER_MONTH = 365.2425 / 12
-_ONE_DAY = timedelta(days=1)
-_SILENT: dict[str, tuple[Value, ...]] = {
-    source: tuple(
-        nan if feature.kind == "number" else None
-        for feature in FEATURES
-        if feature.source == source
-    )
-    for source in dict.fromkeys(feature.source for feature in FEATURES)
-}
+_SILENT = silent(*FIRST_SOURCES)
 
 
 def portrait(credit_file: CreditFile) -> Portrait:
     """All features of one firm as of the credit file's date."""
-    invoices, courts = credit_file.invoices, credit_file.courts
-    electricity, social_security = credit_file.electricity, credit_file.social_security
-    values: Portrait = []
+    found = sections(credit_file)
+    registry, tax, invoices, social_security, electricity, courts, bank, credit_bureau = found[:8]
     silent = _SILENT
-    registry = credit_file.registry
+    values: Portrait = []
     values += silent["registry"] if registry is None else _registry(registry)
-    tax = credit_file.tax
     values += silent["tax"] if tax is None else _tax(tax)
     if invoices is None:
         values += silent["invoices"]
@@ -67,96 +57,17 @@ def portrait(credit_file: CreditFile) -> Portrait:
         silent["electricity"] if electricity is None else _electricity(electricity, sales_ratio)
     )
     values += silent["courts"] if courts is None else _courts(courts, sales)
-    bank, credit_bureau = credit_file.bank, credit_file.credit_bureau
     values += silent["bank"] if bank is None else _bank(bank, sales)
     values += (
         silent["credit_bureau"] if credit_bureau is None else _credit_bureau(credit_bureau, sales)
     )
+    values += signals(found[8:], sales, sales_ratio)
     return values
 
 
 def portraits(credit_files: Iterable[CreditFile]) -> list[Portrait]:
     """The same definition over many firms."""
     return [portrait(credit_file) for credit_file in credit_files]
-
-
-def _months_between(earlier: date, later: date) -> float:
-    return (later - earlier).days / _DAYS_PER_MONTH
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator > 0 else nan
-
-
-def _growth(now: float, before: float) -> float:
-    return now / before - 1.0 if before > 0 else nan
-
-
-def _last_complete(as_of: date) -> int:
-    """Index of the last month that was complete on a date."""
-    index = as_of.year * 12 + as_of.month - 1
-    if as_of.day < 28:
-        return index - 1
-    return index if (as_of + _ONE_DAY).day == 1 else index - 1
-
-
-@lru_cache(4_096)
-def _span(first: str, last: str, count: int, as_of: date) -> tuple[int, int, int, bool]:
-    """How many months of the window exist, its slice, and whether a slice is the window.
-
-    It is when no month between the first and the last is missing. Kept for the next applicant:
-    those of one day share most of them.
-    """
-    end, begun, ended = _last_complete(as_of), MONTH_INDEX[first], MONTH_INDEX[last]
-    known = min(24, max(0, end - begun + 1))
-    stop = max(0, end - begun + 1)
-    return known, max(0, stop - 24), stop, ended - begun + 1 == count and ended >= end
-
-
-class _Window:
-    """The last 24 complete months of a monthly section, oldest first; `known` of them exist."""
-
-    __slots__ = ("_positions", "_start", "_stop", "known")
-
-    def __init__(self, months: Sequence[str], as_of: date) -> None:
-        count = len(months)
-        self._positions: list[tuple[int, int]] | None = None
-        self._start = self._stop = self.known = 0
-        if not count:
-            return
-        self.known, self._start, self._stop, gapless = _span(months[0], months[-1], count, as_of)
-        if not gapless:
-            end = _last_complete(as_of)
-            begin = end - self.known + 1
-            self._positions = [
-                (MONTH_INDEX[month] - begin, i)
-                for i, month in enumerate(months)
-                if begin <= MONTH_INDEX[month] <= end
-            ]
-
-    def of(self, column: Sequence[float]) -> Sequence[float]:
-        """A column over the window; a month without a row is zero."""
-        if self._positions is None:
-            return column[self._start : self._stop]
-        dense = [0.0] * self.known
-        for at, i in self._positions:
-            dense[at] = column[i]
-        return dense
-
-    def year(self, column: Sequence[float]) -> Sequence[float]:
-        """A column over the last 12 months of the window."""
-        if self._positions is None:
-            return column[max(self._start, self._stop - 12) : self._stop]
-        return self.of(column)[-12:]
-
-    def texts(self, column: Sequence[str]) -> Sequence[str]:
-        """A column of words over the window; a month without a row is the word "absent"."""
-        if self._positions is None:
-            return column[self._start : self._stop]
-        dense = ["absent"] * self.known
-        for at, i in self._positions:
-            dense[at] = column[i]
-        return dense
 
 
 def _registry(section: Registry) -> tuple[Value, ...]:
@@ -172,14 +83,14 @@ def _registry(section: Registry) -> tuple[Value, ...]:
         if (as_of - listing.listed).days <= 1096:
             listings += 1
     return (
-        _months_between(section.established, as_of),
+        months_between(section.established, as_of),
         section.registered_capital_yuan,
         section.paid_in_capital_yuan,
         section.sector,
         section.region,
         float(section.employees),
         float(changes),
-        _months_between(section.legal_representative_since, as_of),
+        months_between(section.legal_representative_since, as_of),
         section.legal_representative_share,
         listed_now,
         float(listings),
@@ -187,12 +98,12 @@ def _registry(section: Registry) -> tuple[Value, ...]:
 
 
 def _tax(section: Tax) -> tuple[Value, ...]:
-    window = _Window(section.months, section.as_of)
+    window = Window(section.months, section.as_of)
     paid = window.of(section.tax_paid_yuan)
     filings = window.texts(section.filings)
     paid_12m = sum(paid[-12:])
     year = filings[-12:]
-    growth = _growth(paid_12m, sum(paid[:12])) if window.known == 24 else nan
+    growth = growth_of(paid_12m, sum(paid[:12])) if window.known == 24 else nan
     observed = bool(window.known)
     return (
         section.rating,
@@ -203,7 +114,7 @@ def _tax(section: Tax) -> tuple[Value, ...]:
         float(year.count("late")) if observed else nan,
         float(year.count("zero")) if observed else nan,
         section.arrears_yuan,
-        _ratio(paid_12m, sum(window.year(section.declared_sales_yuan))),
+        ratio_of(paid_12m, sum(window.year(section.declared_sales_yuan))),
     )
 
 
@@ -217,8 +128,8 @@ def _longest_gap(counts: Sequence[float]) -> int:
 
 
 def _invoices(section: Invoices) -> tuple[float, ...]:
-    window = _Window(section.months, section.as_of)
-    first = _months_between(section.first_invoice, section.as_of)
+    window = Window(section.months, section.as_of)
+    first = months_between(section.first_invoice, section.as_of)
     if not window.known:
         return (nan,) * 13 + (first,)
     sales = window.of(section.sales_yuan)
@@ -228,51 +139,48 @@ def _invoices(section: Invoices) -> tuple[float, ...]:
     last_3m, last_6m = sum(sales[-3:]), sum(sales[-6:])
     full = window.known == 24
     mean = sales_12m / months
-    squares = 0.0
-    for amount in year:
-        squares += (amount - mean) * (amount - mean)
     gap = _longest_gap(issued) if 0 in issued else 0
     red = sum(window.year(section.red_yuan))
     top_share = section.top_buyer_share_12m
     return (
         sales_12m,
-        _growth(sales_12m, sum(sales[:12])) if full else nan,
-        _growth(last_6m, sum(sales[-12:-6])) if window.known >= 12 else nan,
-        _growth(last_3m, sum(sales[-15:-12])) if window.known >= 15 else nan,
+        growth_of(sales_12m, sum(sales[:12])) if full else nan,
+        growth_of(last_6m, sum(sales[-12:-6])) if window.known >= 12 else nan,
+        growth_of(last_3m, sum(sales[-15:-12])) if window.known >= 15 else nan,
         float(months - issued.count(0)),
         float(gap),
-        _ratio(last_3m, sales_12m),
-        sqrt(squares / months) / mean if mean > 0 else nan,
+        ratio_of(last_3m, sales_12m),
+        dist(year, [mean] * months) / sqrt(months) / mean if mean > 0 else nan,
         nan if top_share is None else top_share,
         sum(window.year(section.buyers)) / months,
-        _ratio(sum(window.year(section.void_count)), sum(issued)),
-        _ratio(red, sales_12m + red),
-        _ratio(sum(window.year(section.purchases_yuan)), sales_12m),
+        ratio_of(sum(window.year(section.void_count)), sum(issued)),
+        ratio_of(red, sales_12m + red),
+        ratio_of(sum(window.year(section.purchases_yuan)), sales_12m),
         first,
     )
 
 
 def _social_security(section: SocialSecurity, sales_12m_yuan: float) -> tuple[float, ...]:
-    window = _Window(section.months, section.as_of)
+    window = Window(section.months, section.as_of)
     if not window.known:
         return (nan, nan, float(section.arrears_months), nan)
     insured = window.of(section.insured_persons)
     now = float(insured[-1])
     return (
         now,
-        _growth(now, insured[-13]) if window.known >= 13 else nan,
+        growth_of(now, insured[-13]) if window.known >= 13 else nan,
         float(section.arrears_months),
         sales_12m_yuan / max(now, 1.0),
     )
 
 
 def _electricity(section: Electricity, sales_ratio: float) -> tuple[float, ...]:
-    window = _Window(section.months, section.as_of)
+    window = Window(section.months, section.as_of)
     if not window.known:
         return (nan, nan, section.overdue_yuan, nan)
     kwh = window.of(section.kwh)
     kwh_12m = sum(kwh[-12:])
-    growth = _growth(kwh_12m, sum(kwh[:12])) if window.known == 24 else nan
+    growth = growth_of(kwh_12m, sum(kwh[:12])) if window.known == 24 else nan
     ratio = growth + 1.0
     divergence = log(sales_ratio) - log(ratio) if ratio > 0 and sales_ratio > 0 else nan
     return (kwh_12m, growth, section.overdue_yuan, divergence)
@@ -299,7 +207,7 @@ def _courts(section: Courts, sales_12m_yuan: float) -> tuple[float, ...]:
 
 
 def _bank(section: Bank, sales_12m_yuan: float) -> tuple[float, ...]:
-    window = _Window(section.months, section.as_of)
+    window = Window(section.months, section.as_of)
     if not window.known:
         return (nan,) * 4
     inflow = window.of(section.inflow_yuan)
@@ -308,18 +216,18 @@ def _bank(section: Bank, sales_12m_yuan: float) -> tuple[float, ...]:
     balances = window.of(section.balance_yuan)[-3:]
     return (
         inflow_12m,
-        _growth(inflow_12m, sum(inflow[:12])) if window.known == 24 else nan,
-        _ratio(sum(balances) / len(balances), sum(outflow) / len(outflow)),
-        _ratio(inflow_12m, sales_12m_yuan),
+        growth_of(inflow_12m, sum(inflow[:12])) if window.known == 24 else nan,
+        ratio_of(sum(balances) / len(balances), sum(outflow) / len(outflow)),
+        ratio_of(inflow_12m, sales_12m_yuan),
     )
 
 
 def _credit_bureau(section: CreditBureau, sales_12m_yuan: float) -> tuple[float, ...]:
-    window = _Window(section.months, section.as_of)
+    window = Window(section.months, section.as_of)
     line = section.credit_line_yuan
     used = section.credit_line_used_yuan / line if line > 0 else 0.0
-    service = _ratio(12.0 * section.debt_service_yuan, sales_12m_yuan)
-    guarantees = _ratio(section.guarantees_yuan, sales_12m_yuan)
+    service = ratio_of(12.0 * section.debt_service_yuan, sales_12m_yuan)
+    guarantees = ratio_of(section.guarantees_yuan, sales_12m_yuan)
     if not window.known:
         return (nan, nan, service, float(section.lenders), used, *(nan,) * 5, guarantees)
     debt = window.of(section.debt_yuan)[-1]
@@ -327,7 +235,7 @@ def _credit_bureau(section: CreditBureau, sales_12m_yuan: float) -> tuple[float,
     queries = window.of(section.queries)
     return (
         debt,
-        _ratio(debt, sales_12m_yuan),
+        ratio_of(debt, sales_12m_yuan),
         service,
         float(section.lenders),
         used,

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
 from model import artifact, validation
 from model.credit_file import CreditFile
@@ -84,6 +85,7 @@ def train(world: Path, out: Path, step: Callable[[str], None] = lambda _: None) 
         "train": _measure(estimator, earlier, world),
         "held_out": _measure(estimator, later, world),
     }
+    stored, idle = without_idle(tabulate(estimator, earlier.features))
     card = artifact.Card(
         format=artifact.CARD_FORMAT,
         name="yidaitong",
@@ -95,12 +97,13 @@ def train(world: Path, out: Path, step: Callable[[str], None] = lambda _: None) 
             "first_vintage": str(loans.vintages.min()),
             "held_out_from": split_at,
             "last_vintage": str(loans.vintages.max()),
+            "idle_features": idle,
         },
         metrics=msgspec.to_builtins(metrics),
         versions={name: version(name) for name in ("yidaitong", "scikit-learn", "numpy", "pandas")},
     )
     step("saving")
-    return artifact.save(out, tabulate(estimator, earlier.features), estimator, card)
+    return artifact.save(out, stored, estimator, card)
 
 
 def read_loans(world: Path) -> Loans:
@@ -231,6 +234,25 @@ def tabulate(
         scale=SCALE,
         grades=GRADES,
     )
+
+
+def without_idle(card: ScorecardFile) -> tuple[ScorecardFile, list[str]]:
+    """The scorecard without the features that change no score, and their names.
+
+    What adds the same to everybody need not be looked up, nor explained, at every decision.
+    """
+    paired = {axis.feature for table in card.two_way for axis in (table.first, table.second)}
+    kept, idle, intercept = [], [], card.intercept
+    for column in card.columns:
+        levels = {*column.contributions, column.missing, column.unknown}
+        if len(levels) > 1 or column.name in paired:
+            kept.append(column)
+        else:
+            idle.append(column.name)
+            intercept += column.missing
+    if not kept:
+        return card, []
+    return replace(card, columns=kept, intercept=intercept), idle
 
 
 def _axis(side: Side) -> Axis:

@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from model.credit_file import SOURCES, CreditFile, Fault, Uscc, check
+from model.credit_file import SOURCES, CreditFile, Fault, Uscc, check, sections
+from model.credit_file_typing import tidied
 
 Purpose = Literal["working_capital", "equipment", "inventory", "epidemic_supplies", "other"]
 SourceName = Literal[
     "registry", "tax", "invoices", "social_security", "electricity", "courts", "bank",
-    "credit_bureau",
+    "credit_bureau", "housing_fund", "water", "customs", "intellectual_property", "hiring",
+    "online", "industrial_internet",
 ]  # fmt: skip
 
 
@@ -54,27 +56,56 @@ _decode_any = msgspec.json.Decoder().decode
 def parse(body: bytes, today: date) -> Request:
     """Read a posted request.
 
-    `today` is the latest date a credit file may bear. Raises Fault naming the field, the value got
-    and what was expected.
+    `today` is the latest date a credit file may bear. What is only badly typed, such as a space
+    after a code, is read as meant (model/credit_file_typing.py). Raises Fault naming the field, the
+    value got and what was expected.
     """
-    request = strictly(body, _decode)
-    _check(request, today)
+    request = strictly(body, _decode, _tidied)
+    try:
+        _check(request, today)
+    except Fault:
+        tidy = _tidied(body)
+        if tidy is None:
+            raise
+        request = tidy
+        _check(request, today)
     return request
 
 
-def strictly(body: bytes, decode: Callable[[bytes], Posted]) -> Posted:
-    """Read what was posted as a record of one kind; raises Fault as `parse` does."""
+def strictly(
+    body: bytes,
+    decode: Callable[[bytes], Posted],
+    mend: Callable[[bytes], Posted | None] = lambda _: None,
+) -> Posted:
+    """Read what was posted as a record of one kind; raises Fault as `parse` does.
+
+    `mend` reads once more what is only badly typed; None when nothing is.
+    """
     try:
         try:
             posted = decode(body)
         except msgspec.ValidationError as error:
-            raise _fault_of(error, _decode_any(body)) from None
+            mended = mend(body)
+            if mended is None:
+                raise _fault_of(error, _decode_any(body)) from None
+            posted = mended
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Fault("body", _excerpt(body), f"valid JSON in UTF-8 ({error})") from None
     except RecursionError:
         raise Fault("body", "deeply nested JSON", "nesting as in the schema") from None
     refuse_duplicate_keys(body)
     return posted
+
+
+def _tidied(body: bytes) -> Request | None:
+    """The request without its typing faults; None when it has none."""
+    posted = _decode_any(body)
+    if not tidied(posted):
+        return None
+    try:
+        return _decode(msgspec.json.encode(posted))
+    except msgspec.ValidationError as error:
+        raise _fault_of(error, posted) from None
 
 
 def _check(request: Request, today: date) -> None:
@@ -93,8 +124,9 @@ def _check(request: Request, today: date) -> None:
             application.consent.granted.isoformat(),
             f"a date not after credit_file.as_of = {credit_file.as_of}",
         )
-    for source in SOURCES:
-        if source not in application.consent.sources and getattr(credit_file, source) is not None:
+    consented = application.consent.sources
+    for source, section in zip(SOURCES, sections(credit_file), strict=True):
+        if section is not None and source not in consented:
             raise Fault(
                 f"credit_file.{source}",
                 "a section",
@@ -153,7 +185,9 @@ def _keys_within(node: Any) -> int:
     return 0
 
 
-_LISTS = {"changes", "abnormal_listings", "suits", "enforcements", "dishonest_listings"}
+_LISTS = {
+    "changes", "abnormal_listings", "suits", "enforcements", "dishonest_listings", "qualifications",
+}  # fmt: skip
 """Fields of credit-file sections that are lists of objects."""
 _Section = dict[str, msgspec.Raw]
 _decode_parts = msgspec.json.Decoder(dict[str, dict[str, str | float | _Section | None]]).decode

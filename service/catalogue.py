@@ -94,7 +94,7 @@ class Product(_Row, frozen=True, kw_only=True):
     spread_bp: tuple[_Bp, _Bp]
     loss_given_default: Annotated[float, Meta(gt=0, le=1)]
     worst_grade: Grade
-    required_sources: list[SourceName]
+    required_sources: Annotated[list[SourceName], Meta(max_length=11)]
     valid_days: Annotated[int, Meta(ge=1, le=365)]
     conditions: Annotated[list[Condition], Meta(max_length=12)]
     tax_multiple: Annotated[float, Meta(gt=0, le=50)] | None = None

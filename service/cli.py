@@ -31,9 +31,7 @@ from service.worlds import (
     DEMO_FIRMS,
     DEMO_MONTHS,
     DEMO_SEED,
-    asking_firms,
     simulate,
-    without_file,
 )
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -124,6 +122,7 @@ def demo(
 ) -> None:
     """Show data-driven credit: make what is missing, start server and exchange, tell stories."""
     from service import demo as shown
+    from service.intake import without_file
     from synthetic_data.stories import STORIES
     from synthetic_data.stories import application as posted
 
@@ -216,7 +215,7 @@ def _bench_sources(rate: float, seconds: float, json: Path | None, artifact: Pat
 
     load_engine(artifact)  # makes the demo's world and scorecard when there are none
     world = HOME / "world"
-    bodies = [msgspec.json.encode(one) for one in asking_firms(world, int(rate * seconds))]
+    bodies = [msgspec.json.encode(one) for one in waits.asking_firms(world, int(rate * seconds))]
 
     def serve(port: int, ledger: str, exchange: str) -> list[str]:
         return [*_serve_command(port, ledger, artifact), "--exchange", exchange]

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import UNSET, Struct, UnsetType
 
 from model import artifact
-from model.credit_file import SOURCES, CreditFile
+from model.credit_file import SOURCES, CreditFile, sections
 from model.features import INDEX
 from model.portrait import Value, named, portrait
 from model.reasons import MOST, Reason
@@ -221,12 +221,11 @@ def facts(
 
 def dates(credit_file: CreditFile) -> dict[str, date]:
     """The sources that answered, with the date each speaks of."""
-    found = {}
-    for source in SOURCES:
-        section = getattr(credit_file, source)
-        if section is not None:
-            found[source] = section.as_of
-    return found
+    return {
+        source: section.as_of
+        for source, section in zip(SOURCES, sections(credit_file), strict=True)
+        if section is not None
+    }
 
 
 def within_products(lend: limits.Limit, most_yuan: float) -> limits.Limit:

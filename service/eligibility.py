@@ -20,8 +20,8 @@ from model.credit_file import SOURCES, Sector
 from service.catalogue import GRADES, Institution, Product
 
 FIELD_BITS = 32
-"""Bits kept for one product: 5 requirements of its own, 8 sources, 12 conditions, 3 amounts; the
-highest stays free.
+"""Bits kept for one product: 5 requirements of its own, 11 sources, 12 conditions, 3 amounts; the
+highest stays free. No product may require more than that: service/catalogue.py.
 """
 ROUNDING_YUAN = 1_000.0
 HALF_FEN_YUAN = 0.005

@@ -9,8 +9,10 @@ import math
 import random
 import re
 import tomllib
-from collections.abc import Awaitable, Callable, Sequence
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +56,47 @@ class ExchangeFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     delay_ms: dict[str, tuple[float, float]]
     slow_ms: dict[str, tuple[float, float]]
     profile: dict[str, Faults]
+
+
+class _Dated(Struct):
+    uscc: str
+    as_of: str
+
+
+class LatestFiles:
+    """The latest credit file of every firm, compressed: of some files given, and of a world.
+
+    Raises FileNotFoundError for a folder that is no world.
+    """
+
+    def __init__(self, files: Iterable[bytes], world: Path | None) -> None:
+        about, dated = msgspec.json.Decoder(_Dated).decode, dict[str, str]()
+        self._kept: dict[str, bytes] = {}
+        for stored in chain(files, () if world is None else _of_world(world)):
+            file = about(stored)
+            if file.as_of > dated.get(file.uscc, ""):
+                dated[file.uscc], self._kept[file.uscc] = file.as_of, zlib.compress(stored, 1)
+
+    @property
+    def usccs(self) -> list[str]:
+        """Every firm there is."""
+        return [*self._kept]
+
+    def file(self, uscc: str) -> bytes | None:
+        """A firm's latest credit file as JSON; None for a firm nobody knows."""
+        kept = self._kept.get(uscc)
+        return None if kept is None else zlib.decompress(kept)
+
+
+def _of_world(world: Path) -> Iterator[bytes]:
+    from pyarrow.parquet import ParquetFile
+
+    path = world / "credit_files.parquet"
+    if not path.is_file():
+        said = f"{path}: no such file; expected what `yidaitong generate` writes"
+        raise FileNotFoundError(said)
+    for batch in ParquetFile(path).iter_batches(1_000, columns=["credit_file"]):
+        yield from (one.as_buffer().to_pybytes() for one in batch.column(0))
 
 
 class Exchange:

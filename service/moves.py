@@ -45,6 +45,7 @@ def moves(request: Request, steps: Mapping[str, Sequence[float]]) -> list[list[C
     its mind; those of top_buyer_share_12m, debt_to_sales and amount_yuan are looked at.
     """
     groups = [_tax(request), _filings(request), _social_security(request), _electricity(request)]
+    groups += [_housing_fund(request), _water(request)]
     groups += [_overdue(request), _judgments(request), _abnormal(request), _capital(request)]
     groups += [_debt(request, steps.get("debt_to_sales", ()))]
     groups += [_buyers(request, steps.get("top_buyer_share_12m", ()))]
@@ -115,6 +116,35 @@ def _electricity(request: Request) -> Iterator[Changed]:
             pay_yuan=owed,
         )  # fmt: skip
         yield move, _with("electricity", overdue_yuan=0.0)
+
+
+def _housing_fund(request: Request) -> Iterator[Changed]:
+    section = request.credit_file.housing_fund
+    if section is not None and section.arrears_months:
+        owed = section.arrears_months
+        monthly = next((paid for paid in reversed(section.paid_yuan) if paid > 0), 0.0)
+        move = Move(
+            code="PAY-HOUSING-FUND",
+            text_zh=f"补缴住房公积金{owed}个月",
+            text_en=f"Pay {owed} month{'s' * (owed > 1)} of housing fund owed",
+            field="credit_file.housing_fund.arrears_months", seen=owed, becomes=0.0, days=7,
+            pay_yuan=owed * monthly,
+        )  # fmt: skip
+        yield move, _with("housing_fund", arrears_months=0)
+
+
+def _water(request: Request) -> Iterator[Changed]:
+    section = request.credit_file.water
+    if section is not None and section.overdue_yuan > 0:
+        owed = section.overdue_yuan
+        move = Move(
+            code="PAY-WATER",
+            text_zh=f"缴清水费{said(owed, 'yuan', 'zh')}",
+            text_en=f"Pay the overdue water bill of {said(owed, 'yuan', 'en')}",
+            field="credit_file.water.overdue_yuan", seen=owed, becomes=0.0, days=3,
+            pay_yuan=owed,
+        )  # fmt: skip
+        yield move, _with("water", overdue_yuan=0.0)
 
 
 def _overdue(request: Request) -> Iterator[Changed]:

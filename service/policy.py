@@ -161,6 +161,7 @@ class Policy:
                 raise PolicyError(f"{where}: {rule.code}: when = {error}") from None
         self._all = all_at_once(list(self.conditions.values()))
         terms = self.file.sources
+        self._wanted = frozenset({*map(str, terms.required), *map(str, terms.helpful)})
         of_sources = [
             _source_rule(source, terms) for source in SOURCES if source not in terms.optional
         ]
@@ -234,7 +235,7 @@ class Policy:
         self, sources: Collection[str]
     ) -> tuple[list[RuleResult], list[RuleResult], float | None, int]:
         """What the silence of sources means: results, hits, smallest degraded cap, severity."""
-        if len(sources) == len(SOURCES):
+        if self._wanted.issubset(sources):
             return self._all_answered.copy(), [], None, 0
         silent = [silent for source, _, silent in self._of_source if source not in sources]
         caps = [result.cap_yuan for result in silent if result.cap_yuan is not None]

@@ -69,16 +69,20 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "legal_representative_share": (0, 1), "top_buyer_share_12m": (0, 1), "void_share_12m": (0, 1),
     # growth of what cannot be negative
     "tax_growth_12m": (-1, inf), "insured_growth_12m": (-1, inf), "kwh_growth_12m": (-1, inf),
-    "bank_inflow_growth_12m": (-1, inf),
+    "bank_inflow_growth_12m": (-1, inf), "fund_paying_growth_12m": (-1, inf),
+    "water_growth_12m": (-1, inf), "exports_growth_12m": (-1, inf), "posts_growth_6m": (-1, inf),
+    "online_sales_growth_6m": (-1, inf), "machine_hours_growth_12m": (-1, inf),
+    "machine_orders_growth_6m": (-1, inf),
     # ratios of what cannot be negative
     "tax_burden_12m": (0, inf), "sales_cv_12m": (0, inf), "defendant_amount_to_sales": (0, inf),
     "red_share_12m": (0, inf), "bank_inflow_to_sales_12m": (0, inf), "debt_to_sales": (0, inf),
     "debt_service_to_sales": (0, inf), "credit_line_used_share": (0, inf),
-    "guarantees_to_sales": (0, inf),
+    "guarantees_to_sales": (0, inf), "exports_to_sales_12m": (0, inf),
     # months and counts within a window
     "invoiced_months_12m": (0, 12), "invoice_gap_months_12m": (0, 12), "zero_filings_12m": (0, 12),
     "late_filings_12m": (0, 12), "missing_filings_24m": (0, 24), "overdue_months_24m": (0, 24),
-    "social_security_arrears_months": (0, 240), "changes_12m": (0, 1000),
+    "social_security_arrears_months": (0, 240), "fund_arrears_months": (0, 240),
+    "patents": (0, 5000), "technology_titles": (0, 200), "changes_12m": (0, 1000),
     "abnormal_listings_36m": (0, 200), "defendant_suits_24m": (0, 2000),
     "plaintiff_suits_24m": (0, 2000),
     # yuan that may be below zero: sales are net of red-letter invoices

@@ -29,7 +29,9 @@ from service.decide import Engine
 from service.settings import HOME, Settings
 
 RUNGS: tuple[tuple[str, ...], ...] = (
-    ("registry", "courts"), ("tax",), ("invoices",), ("social_security", "electricity"),
+    ("registry", "courts"), ("tax",), ("invoices",),
+    ("social_security", "electricity", "housing_fund", "water"),
+    ("customs", "intellectual_property", "hiring", "online", "industrial_internet"),
     ("bank",), ("credit_bureau",),
 )  # fmt: skip
 """What each rung of the ladder adds: from what is public to what banks tell each other."""

@@ -5,16 +5,20 @@ durable. Every profile has a server and a data exchange of its own and asks abou
 nothing is remembered from before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
+import msgspec
 from msgspec import Struct
 from rich.table import Table
 
+from model.credit_file import SOURCES
 from service.exchange import exchange_file
+from service.intake import without_file
 from service.load import LoadResult, open_loop
 from service.process import running
 
@@ -82,6 +86,23 @@ def measure(
         ill = [one["source"] for one in health if one["circuit"] != "closed"]
         found.append(Waits(profile=profile, deadline_ms=deadline_ms, load=load, circuits_open=ill))
     return found
+
+
+def asking_firms(world: Path, most: int) -> Iterator[dict[str, Any]]:
+    """Applications of different firms of a world, without their credit files."""
+    from service.backtest import cases, world_chunks
+
+    seen: set[str] = set()
+    for chunk in world_chunks(world):
+        for case in cases(chunk):
+            if case.application.applicant in seen:
+                continue
+            if len(seen) == most:
+                return
+            seen.add(case.application.applicant)
+            application: dict[str, Any] = msgspec.to_builtins(case.application)
+            application["consent"]["sources"] = [*SOURCES]
+            yield without_file(application)
 
 
 def table(found: Sequence[Waits]) -> Table:

@@ -3,15 +3,19 @@
 With cli.py the only file that imports the simulator, inside the commands that need it.
 """
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from service.options import Artifact, err, fail, load_engine, out, show
+from service.options import Artifact, World, err, fail, load_engine, out, show
+
+if TYPE_CHECKING:
+    from synthetic_data.trial import Finding
 
 app = typer.Typer()
 
@@ -24,12 +28,69 @@ def generate(
     firms: Annotated[int, typer.Option(min=1, help="number of firms")] = DEMO_FIRMS,
     months: Annotated[int, typer.Option(min=1, help="months from January 2018 on")] = DEMO_MONTHS,
     seed: Annotated[int, typer.Option(min=0, help="same seed, same bytes")] = DEMO_SEED,
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="name or .toml file; repeatable, later over earlier")
+    ] = None,
 ) -> None:
     """Simulate a small economy of fictional firms and write what the sources saw of it."""
     started = time.perf_counter()
-    simulate(to, firms, months, seed)
+    simulate(to, firms, months, seed, scenario or [])
     seconds = time.perf_counter() - started
     out.print(f"{firms:,} firms x {months} months in {seconds:.1f} s -> {to}")
+
+
+@app.command()
+def scenarios(
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="which, by name or .toml file; all when left out")
+    ] = None,
+    firms: Annotated[int, typer.Option(min=100, help="number of firms")] = 5_000,
+    seed: Annotated[int, typer.Option(min=0, help="of every world")] = DEMO_SEED,
+    to: Annotated[Path | None, typer.Option("--out", help="Markdown file of the effects")] = None,
+) -> None:
+    """Run each scenario beside its counterpart: does each knob move what it declares to move?"""
+    from synthetic_data import trial
+    from synthetic_data.scenario import names
+
+    with err.status("simulating") as status:
+        found = trial.run(
+            scenario or names(), firms, seed, on_world=lambda name: status.update(f"world {name}")
+        )
+    _show_effects(found)
+    if to is not None:
+        to.write_text(trial.markdown(found), encoding="utf-8")
+    failed = [one for one in found if not one.measured.as_declared]
+    out.print(f"{len(found) - len(failed)} of {len(found)} effects moved as declared")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show_effects(found: "Sequence[Finding]") -> None:
+    """A table a scenario: what each knob was declared to move, and what was measured."""
+    from rich.table import Table
+
+    tables: dict[str, Table] = {}
+    for one in found:
+        if one.scenario.name not in tables:
+            title = f"{one.scenario.name}\n{one.scenario.title_zh}\n{one.scenario.title_en}"
+            tables[one.scenario.name] = table = Table(title=title, title_justify="left")
+            for head in ("knob", "effect", "declared", "beside", "here", "size", "± s.e.", ""):
+                left = head in ("knob", "effect", "declared", "")
+                table.add_column(head, justify="left" if left else "right", overflow="fold")
+        mark = "[green]yes[/green]" if one.measured.as_declared else "[red]not as declared[/red]"
+        tables[one.scenario.name].add_row(*one.told(), mark)
+    out.print(*tables.values(), sep="\n")
+
+
+@app.command()
+def dictionary(
+    to: Annotated[Path, typer.Option("--out", help="the Markdown page to write")],
+) -> None:
+    """Write the data dictionary: every field of the credit file and of a world's files."""
+    from synthetic_data.dictionary import page
+
+    to.write_text(page(), "utf-8")
+    out.print(f"data dictionary -> {to}")
 
 
 @app.command()
@@ -51,19 +112,34 @@ def application(
         return
     if story not in STORIES:
         fail(f"--story: got {story!r}, expected one of {', '.join(STORIES)}")
+    from service.intake import without_file
+
     request: dict[str, Any] = posted(story)
     shown = without_file(request["application"]) if zero_material else request
     show(msgspec.json.encode(shown))
 
 
-def without_file(application: dict[str, Any]) -> dict[str, Any]:
-    """An application as it is posted without a credit file, its consent signed for years."""
-    from hashlib import sha256
+@app.command()
+def invoices(
+    uscc: Annotated[str, typer.Argument(help="a firm of the world's firms.parquet")],
+    world: World,
+    to: Annotated[Path, typer.Option("--out", help="FILE.csv or FILE.parquet")],
+    first: Annotated[str, typer.Option("--from", help="first month, YYYY-MM")] = "",
+    last: Annotated[str, typer.Option("--to", help="last month, YYYY-MM")] = "9999-12",
+) -> None:
+    """Write the single invoices behind a firm's monthly sums, as import-invoices reads them."""
+    from synthetic_data.invoice_list import Lists, write
 
-    consent = application["consent"]
-    signed = f"{application['applicant']} {consent['granted']} {consent['sources']}"
-    evidence = {"expires": "2099-01-01", "evidence_sha256": sha256(signed.encode()).hexdigest()}
-    return application | {"consent": consent | evidence}
+    if to.suffix not in (".csv", ".parquet"):
+        fail(f"--out: got {to}, expected a file named .csv or .parquet")
+    for option, month in (("--from", first), ("--to", last)):
+        if month and re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month) is None:
+            fail(f"{option}: got {month}, expected a month as YYYY-MM")
+    made = Lists(world).invoices(uscc, first, last)
+    write(to, uscc, made)
+    void = sum(one.void for one in made)
+    red = sum(one.amount_fen < 0 for one in made)
+    out.print(f"{len(made):,} invoices, {void:,} void and {red:,} red-letter -> {to}")
 
 
 @app.command()
@@ -154,94 +230,101 @@ def exchange(
 
     With each firm's latest credit file; nothing is said without a consent.
     """
+    import msgspec
     import uvicorn
 
-    from service.exchange import Exchange, create_exchange, profile
+    from service.exchange import Exchange, LatestFiles, create_exchange, profile
+    from synthetic_data.stories import STORIES
+    from synthetic_data.stories import application as posted
 
     faults = profile(delays, dead or [], slow or [])
-    kept = latest_files(world)
-    err.print(f"http://127.0.0.1:{port}  data exchange, {len(kept):,} firms, delays {delays}")
-    served = create_exchange(
-        Exchange(lambda uscc: _unpacked(kept.get(uscc)), list(kept), faults, seed)
-    )
+    stories = (msgspec.json.encode(posted(code)["credit_file"]) for code in STORIES)
+    kept = LatestFiles(stories, world)
+    err.print(f"http://127.0.0.1:{port}  data exchange, {len(kept.usccs):,} firms, delays {delays}")
+    served = create_exchange(Exchange(kept.file, kept.usccs, faults, seed))
     uvicorn.run(
         served, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1
     )
 
 
-def latest_files(world: Path | None) -> dict[str, bytes]:
-    """USCC -> its latest credit file, compressed; first the stories', then a world's firms'."""
-    import zlib
-
+@app.command()
+def facts(
+    world: World,
+    to: Annotated[Path | None, typer.Option("--out", help="Markdown file to write")] = None,
+    page: Annotated[Path | None, typer.Option(help="page of plots to write")] = None,
+) -> None:
+    """Hold a world against published facts and check that it adds up; exit 1 where it does not."""
     import msgspec
+    from rich.progress import track
 
-    from synthetic_data.stories import STORIES
-    from synthetic_data.stories import application as posted
+    from service import factsheet, scan
+    from service.backtest import world_chunks
+    from synthetic_data import checks
+    from synthetic_data import facts as published
 
-    class File(msgspec.Struct):
-        uscc: str
-        as_of: str
-
-    about, found = msgspec.json.Decoder(File).decode, {}
-    dated: dict[str, str] = {}
-
-    def keep(stored: bytes) -> None:
-        file = about(stored)
-        if file.as_of > dated.get(file.uscc, ""):
-            dated[file.uscc], found[file.uscc] = file.as_of, zlib.compress(stored, 1)
-
-    for code in STORIES:
-        keep(msgspec.json.encode(posted(code)["credit_file"]))
-    if world is not None:
-        for stored in _stored_files(world):
-            keep(stored)
-    return found
-
-
-def asking_firms(world: Path, most: int) -> Iterator[dict[str, Any]]:
-    """Applications of different firms of a world, without their credit files."""
-    import msgspec
-
-    from model.credit_file import SOURCES
-    from service.backtest import cases, world_chunks
-
-    seen: set[str] = set()
-    for chunk in world_chunks(world):
-        for case in cases(chunk):
-            if case.application.applicant in seen:
-                continue
-            if len(seen) == most:
-                return
-            seen.add(case.application.applicant)
-            application: dict[str, Any] = msgspec.to_builtins(case.application)
-            application["consent"]["sources"] = [*SOURCES]
-            yield without_file(application)
+    with err.status("adding up months and applications"):
+        census, found, tenths = checks.look(world)
+        held = published.hold(census)
+    chunks = len(world_chunks(world))
+    seen = list(track(scan.scan(world), "reading credit files", total=chunks, console=err))
+    scanned = scan.joined(seen)
+    alone = checks.alone(scanned.values, scanned.defaulted)
+    first = f"{scanned.leaks[0].application_id}: {scanned.leaks[0].says}" if scanned.leaks else ""
+    found += checks.of_columns(checks.ceiling(census), alone, scan.APART)
+    found.append(checks.of_leaks(scanned.files, len(scanned.leaks), first))
+    sheet = factsheet.sheet(
+        world, [one.told() for one in held], msgspec.to_builtins(found), msgspec.to_builtins(tenths)
+    )
+    out.print(factsheet.tables(sheet))
+    for path, written in ((to, factsheet.markdown), (page, factsheet.html)):
+        if path is not None:
+            path.write_text(written(sheet), "utf-8")
+            err.print(f"-> {path}", soft_wrap=True)
+    inside, said = sheet.met
+    if inside < published.ENOUGH * said or sheet.failed:
+        raise typer.Exit(1)
 
 
-def _stored_files(world: Path) -> Iterator[bytes]:
-    from pyarrow.parquet import ParquetFile
+@app.command()
+def firm(
+    world: World,
+    uscc: Annotated[str | None, typer.Argument(help="leave out to list firms to look at")] = None,
+    to: Annotated[Path, typer.Option("--out", help="folder to draw into")] = Path("."),
+) -> None:
+    """Tell one firm's story: a table by year, and a picture with what happened marked."""
+    from service import firm_plots
+    from synthetic_data import firm_story
 
-    path = world / "credit_files.parquet"
-    if not path.is_file():
-        fail(f"{path}: no such file; expected what `yidaitong generate` writes")
-    for batch in ParquetFile(path).iter_batches(1_000, columns=["credit_file"]):
-        yield from (one.as_buffer().to_pybytes() for one in batch.column(0))
+    if uscc is None:
+        for code, zh, en in firm_story.worth_a_look(world):
+            out.print(f"{code}  {zh} {en}", soft_wrap=True)
+        return
+    try:
+        told = firm_story.story(world, uscc)
+    except KeyError as error:
+        fail(str(error.args[0]))
+    out.print(firm_plots.years_table(told, firm_story.SERIES, firm_story.KINDS))
+    if not firm_plots.drawing_is_installed():
+        fail("no picture: matplotlib is not installed; it comes with `uv sync --extra plots`")
+    to.mkdir(parents=True, exist_ok=True)
+    picture, font = to / f"{uscc}.png", firm_plots.han_font()
+    firm_plots.draw(told, firm_story.SERIES, firm_story.KINDS, picture, font)
+    english = "" if font else " (in English: no font with Chinese characters found)"
+    out.print(f"-> {picture}{english}", soft_wrap=True)
 
 
-def _unpacked(kept: bytes | None) -> bytes | None:
-    import zlib
-
-    return None if kept is None else zlib.decompress(kept)
-
-
-def simulate(to: Path, firms: int, months: int, seed: int) -> None:
+def simulate(to: Path, firms: int, months: int, seed: int, scenarios: Sequence[str] = ()) -> None:
     """Write a world's files into a folder, with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+    from synthetic_data.parameters import load
     from synthetic_data.world import generate as simulated
 
+    parameters = load(scenarios=scenarios)
     with Progress(
         "simulating firms", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
     ) as bar:
         task = bar.add_task("", total=firms)
-        simulated(to, firms, months, seed, lambda done: bar.advance(task, done))
+        simulated(
+            to, firms, months, seed, lambda done: bar.advance(task, done), parameters=parameters
+        )

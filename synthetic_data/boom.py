@@ -13,15 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from synthetic_data import cashflow, economy
+from synthetic_data.calendar import month_index
 from synthetic_data.draws import Subject, generator
 from synthetic_data.parameters import standard
 from synthetic_data.stories import boomed
 
-BOOM = (1.0, 1.0, 0.6)
-"""Share of the boom's demand left in April, May and June 2020; assumed."""
-AFTER = (1.0, 0.6, 0.5, 0.5, 0.5, 0.5, 0.6, 0.6, 0.7, 0.7)
-"""Times the usual demand, July 2020 to April 2021. Assumed, after what was published: output of
-masks x 12 in February 2020, over-capacity named in March, prices collapsed in the second half."""
 FUTURES = 2_000
 _SEED = 20200415
 
@@ -51,8 +47,11 @@ def fates(multiple: float, amounts_yuan: Sequence[float], rate_annual: float) ->
     `multiple` is the boom: times the usual demand, February to May 2020.
     """
     parameters, tenor = standard(), 12
-    demand = [share * multiple for share in BOOM] + list(AFTER)
     _, firm, state, month = boomed(multiple)
+    p = parameters.economy
+    passed = month - month_index(p.mask_first_month)
+    demand = [share * multiple for share in p.mask_boom_by_month[passed:]]
+    demand += p.mask_after_by_month
     rows = np.zeros(FUTURES, dtype=np.int64)
     traits, begun = firm.traits.take(rows), state.take(rows)
     climate = economy.build(parameters, month + tenor + 1 - economy.build(parameters, 0).first)
@@ -66,8 +65,8 @@ def fates(multiple: float, amounts_yuan: Sequence[float], rate_annual: float) ->
             now = cashflow.lend(begun, everyone, lent, np.full(FUTURES, rate_annual), tenor)
         lost = np.zeros(FUTURES)
         for ahead in range(tenor + 1):
-            weather = climate.weather(month + ahead, traits.sector, traits.exposure)
-            weather = replace(weather, shock=np.full(FUTURES, demand[ahead]))
+            weather = climate.weather(month + ahead, traits)
+            weather = replace(weather, shock=np.full(FUTURES, demand[ahead]), tax=np.ones(FUTURES))
             before = now.defaulted
             now, _ = cashflow.step(traits, now, weather, cashflow.draws(rng, FUTURES), parameters)
             fresh = now.defaulted & ~before

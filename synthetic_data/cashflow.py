@@ -7,75 +7,19 @@ consecutive months, the loan is 90 days past due: the firm is in default.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from synthetic_data.draws import Bools, Floats, Ints, expit, logit
 from synthetic_data.economy import Weather
-from synthetic_data.firms import Table, Traits
+from synthetic_data.firms import Traits, where
 from synthetic_data.parameters import CashflowParameters, FirmsParameters, Parameters
-
-DRAWS = 9
-"""Rows of draws a month needs: 3 normal (health, level, sales), 6 uniform (activity, late payer,
-contract, slump, sudden loss, rescue)."""
-
-
-@dataclass(frozen=True, slots=True)
-class State(Table):
-    """A firm at a month end; all (n_firms,)."""
-
-    health: Floats
-    drift: Floats  # log of the lasting level of sales over where it began
-    scale_yuan: Floats  # monthly sales that staff and overheads are made for
-    backlog_yuan: Floats  # delivered, not yet invoiced
-    receivables_yuan: Floats
-    late_months: Floats  # months the top buyer goes on not paying
-    slump_months: Floats  # months the business still stands nearly still
-    cash_yuan: Floats
-    line_yuan: Floats
-    line_drawn_yuan: Floats
-    other_debt_yuan: Floats
-    unpaid_bills_yuan: Floats
-    overdue_yuan: Floats  # debt service missed
-    tax_arrears_yuan: Floats
-    social_arrears_yuan: Floats
-    social_arrears_months: Floats
-    loan_yuan: Floats  # owed on the loan granted here
-    loan_incoming_yuan: Floats
-    loan_payment_yuan: Floats
-    loan_rate: Floats  # a month
-    missed: Floats  # payments of that loan, in a row
-    missed_other: Floats
-    defaulted: Bools
-
-
-@dataclass(frozen=True, slots=True)
-class Flows(Table):
-    """What moved in a month; all (n_firms,), yuan unless said."""
-
-    sales: Floats
-    invoiced: Floats
-    collected: Floats
-    late_shortfall: Floats
-    purchases: Floats
-    wages: Floats
-    operating_paid: Floats
-    service_due: Floats
-    service_paid: Floats
-    tax_due: Floats
-    tax_paid: Floats
-    social_due: Floats
-    social_paid: Floats
-    loan_received: Floats
-    loan_sunk: Floats
-    sudden_loss: Floats
-    owner_drawn: Floats
-    owner_added: Floats
+from synthetic_data.state import DRAWS, NORMAL, Flows, Luck, State
 
 
 def opening(parameters: Parameters, traits: Traits, z: Floats, month: int) -> State:
-    """Firms on the day they enter the world; z (3, n_firms) standard normal.
+    """Firms on the day they enter the world; z (4, n_firms) standard normal.
 
     Firms founded by `month` enter at their level with some months of cash, younger ones small.
     """
@@ -86,12 +30,14 @@ def opening(parameters: Parameters, traits: Traits, z: Floats, month: int) -> St
     nothing = np.zeros_like(scale)
     return State(
         health=z[1],
+        chain=z[3],
         drift=drift,
         scale_yuan=scale,
         backlog_yuan=nothing,
         receivables_yuan=scale * (1.0 / traits.collection - 1.0).clip(0.0, 3.0),
         late_months=nothing,
         slump_months=nothing,
+        buyer_slump_months=nothing,
         cash_yuan=scale * traits.buffer_months * np.exp(0.3 * z[2]).clip(0.3, 1.5),
         line_yuan=scale * traits.line_months,
         line_drawn_yuan=nothing,
@@ -107,13 +53,22 @@ def opening(parameters: Parameters, traits: Traits, z: Floats, month: int) -> St
         loan_rate=nothing,
         missed=nothing,
         missed_other=nothing,
+        refusing=np.zeros(len(scale), dtype=np.bool_),
+        called_yuan=nothing,
         defaulted=np.zeros(len(scale), dtype=np.bool_),
     )
 
 
+def enter(entering: Bools, newborn: State, state: State) -> State:
+    """The state with firms that enter this month new; their fortunes go on as they ran."""
+    running = ("health", "chain", "slump_months", "buyer_slump_months")
+    fresh = replace(newborn, **{name: getattr(state, name) for name in running})
+    return where(entering, fresh, state)
+
+
 def draws(rng: np.random.Generator, n: int) -> Floats:
-    """What chance brings in a month, (DRAWS, n): health, level, sales; activity, buyers, ..."""
-    return np.concatenate([rng.standard_normal((3, n)), rng.random((DRAWS - 3, n))])
+    """What chance brings in a month, (DRAWS, n); the rows are those of Luck."""
+    return np.concatenate([rng.standard_normal((NORMAL, n)), rng.random((DRAWS - NORMAL, n))])
 
 
 def lend(state: State, rows: Ints, amount_yuan: Floats, rate_annual: Floats, tenor: int) -> State:
@@ -139,27 +94,33 @@ def step(
     """One month of every firm: luck (DRAWS, n_firms) -> the state after it and what moved."""
     c = parameters.cashflow
     state = _evolve(traits, state, weather, luck, c)
-    open_share = 1.0 - c.slump_depth * (state.slump_months > 0.0)
+    open_share = (1.0 - c.slump_depth * (state.slump_months > 0.0)) * (
+        1.0 - c.slump_depth * traits.top_buyer_share * (state.buyer_slump_months > 0.0)
+    )
     level = traits.level_yuan * np.exp(state.drift) * weather.trend
     expected = level * weather.shock * open_share
-    noise = np.exp(traits.volatility * luck[2] - 0.5 * traits.volatility**2)
+    volatility = traits.volatility * (1.0 + c.young_volatility * _young(traits, weather, c))
+    noise = np.exp(volatility * luck[Luck.SALES] - 0.5 * volatility**2)
     sales = expected * weather.season * noise
     scale = state.scale_yuan + c.scale_speed * (expected - state.scale_yuan)
-    invoiced, backlog = _invoice(traits, state, weather, sales, luck[3], parameters.firms, c)
-    collected, lost, late_months = _collect(traits, state, weather, luck[4], c)
+    active = luck[Luck.ACTIVITY] < traits.active_share
+    invoiced, backlog = _invoice(traits, state, weather, sales, active, parameters.firms, c)
+    collected, lost, late_months = _collect(traits, state, weather, luck[Luck.LATE_PAYER], c)
     wages = traits.wage_share * scale
-    sudden_loss = scale * _loss_months(luck[7], traits, c)
-    social = wages * traits.insured_share * c.social_base_share * c.social_rate
+    sudden_loss = scale * _loss_months(luck[Luck.LOSS], c)
+    waived = parameters.economy.social_waived_share if weather.eased else 0.0
+    insured = traits.insured_share * c.social_base_share * c.social_rate
+    social = wages * insured * (1.0 - waived)
     goods_share = (
         1.0
-        - traits.wage_share * (1.0 + traits.insured_share * c.social_base_share * c.social_rate)
+        - traits.wage_share * (1.0 + insured)
         - traits.overhead_share
         - traits.tax_burden
         - traits.margin
         - c.health_to_margin * state.health
     )
     ordered = c.sticky_share * scale * weather.season + (1.0 - c.sticky_share) * sales
-    purchases = np.maximum(goods_share, 0.05) * ordered
+    purchases = np.maximum(goods_share, 0.05) * weather.cost * ordered
     earned = replace(
         state,
         scale_yuan=scale,
@@ -172,10 +133,10 @@ def step(
         earned,
         weather,
         collected,
-        purchases + wages + traits.overhead_share * scale + sudden_loss,
-        traits.tax_burden * np.where(traits.mill, np.minimum(invoiced, sales), invoiced),
+        purchases + wages + traits.overhead_share * scale + sudden_loss + state.called_yuan,
+        _tax(traits, state, weather, sales, invoiced, c),
         social,
-        luck[8],
+        luck[Luck.RESCUE],
         parameters,
     )
     usual = state.receivables_yuan * traits.collection
@@ -187,8 +148,22 @@ def step(
         purchases=purchases,
         wages=wages,
         sudden_loss=sudden_loss,
+        called=state.called_yuan,
         **paid,
     )
+
+
+def _tax(
+    traits: Traits,
+    state: State,
+    weather: Weather,
+    sales: Floats,
+    invoiced: Floats,
+    c: CashflowParameters,
+) -> Floats:
+    """Tax due: a share of what is invoiced, more in a profitable firm; a mill's invoices cancel."""
+    base = np.where(traits.mill, np.minimum(invoiced, sales), invoiced)
+    return traits.tax_burden * weather.tax * np.exp(c.health_to_tax * state.health) * base
 
 
 def _evolve(
@@ -196,21 +171,41 @@ def _evolve(
 ) -> State:
     """Health and the lasting level of sales drift; a large buyer may be lost for good."""
     rho = c.health_persistence
-    health = rho * state.health + np.sqrt(1.0 - rho * rho) * luck[0]
-    young = weather.month - traits.founded < c.young_months
-    lost = luck[5] < expit(logit(c.contract_loss_monthly) - c.contract_loss_health * health)
+    health = rho * state.health + np.sqrt(1.0 - rho * rho) * luck[Luck.HEALTH]
+    chain = rho * state.chain + np.sqrt(1.0 - rho * rho) * luck[Luck.CHAIN]
+    lost = luck[Luck.CONTRACT] < expit(
+        logit(c.contract_loss_monthly) - c.contract_loss_health * health
+    )
     drift = (
         state.drift * (1.0 - c.level_reversion)
         + c.growth_base
         + c.health_to_growth * health
-        + c.growth_young * young
-        + c.level_sd * luck[1]
+        + c.chain_to_growth * traits.chain_weight * chain
+        + c.growth_young * _young(traits, weather, c)
+        + c.level_sd * luck[Luck.LEVEL]
         + lost * np.log1p(-c.contract_loss_share * traits.top_buyer_share)
     )
-    length = np.ceil(luck[6] / c.slump_monthly * c.slump_months_max)  # uniform where it begins
-    begins = (luck[6] < c.slump_monthly) & (state.slump_months <= 0.0)
-    slump_months = np.where(begins, length, np.maximum(state.slump_months - 1.0, 0.0))
-    return replace(state, health=health, drift=drift, slump_months=slump_months)
+    fallen = np.minimum(weather.shock, 1.0)
+    likely = np.minimum(c.slump_monthly * fallen**-c.slump_shock, c.slump_most)
+    return replace(
+        state,
+        health=health,
+        chain=chain,
+        drift=drift,
+        slump_months=_slump(state.slump_months, luck[Luck.SLUMP], likely, c),
+        buyer_slump_months=_slump(state.buyer_slump_months, luck[Luck.BUYER], likely, c),
+    )
+
+
+def _young(traits: Traits, weather: Weather, c: CashflowParameters) -> Bools:
+    return weather.month - traits.founded < c.young_months
+
+
+def _slump(months: Floats, u: Floats, likely: Floats, c: CashflowParameters) -> Floats:
+    """Months a slump still lasts, a month on; one that begins is of uniform length."""
+    length = np.ceil(u / likely * c.slump_months_max)
+    begins = (u < likely) & (months <= 0.0)
+    return np.where(begins, length, np.maximum(months - 1.0, 0.0))
 
 
 def _invoice(
@@ -218,13 +213,13 @@ def _invoice(
     state: State,
     weather: Weather,
     sales: Floats,
-    u: Floats,
+    active: Bools,
     p: FirmsParameters,
     c: CashflowParameters,
 ) -> tuple[Floats, Floats]:
     """Invoices issued and what is left to invoice; a mill adds invoices without trade."""
     waiting = state.backlog_yuan + sales
-    issued = waiting * c.invoice_share * (u < traits.active_share)
+    issued = waiting * c.invoice_share * active
     running = np.minimum(np.maximum(weather.month - traits.mill_from, 0) / 6.0, 1.0)
     fake = np.where(traits.mill, running * p.mill_multiple * sales, 0.0)
     return issued + fake, waiting - issued
@@ -235,45 +230,59 @@ def _collect(
 ) -> tuple[Floats, Floats, Floats]:
     """Money collected, money lost for ever, and how long the top buyer stays away.
 
-    Where demand falls, buyers pay later and more of them stop paying.
+    Where demand falls, buyers pay later and more of them stop paying, as a buyer does whose own
+    business stands still.
     """
     fallen = np.minimum(weather.shock, 1.0)
     likely = c.late_payer_monthly * fallen**-c.late_payer_shock
-    begins = (state.late_months <= 0) & (u < likely)
+    begins = (state.late_months <= 0) & ((u < likely) | (state.buyer_slump_months > 0.0))
     late_months = np.where(begins, c.late_payer_months, np.maximum(state.late_months - 1.0, 0.0))
     owed = state.receivables_yuan
     lost = begins * c.late_payer_loss * traits.top_buyer_share * owed
     away = (late_months > 0) * traits.top_buyer_share
-    collection = traits.collection * fallen**c.collection_shock * (1.0 - away)
+    slowed = weather.collection * fallen**c.collection_shock
+    collection = traits.collection * slowed * (1.0 - away)
     return (owed - lost) * collection, lost, late_months
 
 
-def _loss_months(u: Floats, traits: Traits, c: CashflowParameters) -> Floats:
+def _loss_months(u: Floats, c: CashflowParameters) -> Floats:
     """Sudden losses in months of sales: Pareto between a smallest and a largest, mostly none."""
-    often = c.loss_monthly * np.where(traits.guarantee_months > 0.0, c.loss_guarantor, 1.0)
-    rank = np.maximum(u / often, 1e-12)  # uniform in 0..1 where a loss strikes
+    rank = np.maximum(u / c.loss_monthly, 1e-12)  # uniform in 0..1 where a loss strikes
     size = np.minimum(c.loss_months_min * rank ** (-1.0 / c.loss_tail), c.loss_months_max)
     return np.where(rank < 1.0, size, 0.0)
 
 
-def _service(
-    traits: Traits, state: State, weather: Weather, c: CashflowParameters
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _service(state: State, c: CashflowParameters) -> tuple[Floats, Floats, Floats, Floats]:
     """Interest and payment of the loan here; what a worried lender elsewhere recalls, and its all.
 
-    Payments are equal each month; while principal is deferred, only interest falls due.
+    Payments are equal each month.
     """
     interest = state.loan_yuan * state.loan_rate
     full = np.minimum(state.loan_payment_yuan, state.loan_yuan + interest)
-    payment = np.where(traits.deferred, interest, full) if weather.deferral else full
     worried = (state.tax_arrears_yuan > 0.0) | (state.overdue_yuan > 0.0)
     recalled = worried * state.other_debt_yuan / c.recall_months
     return (
         interest,
-        payment,
+        full,
         recalled,
         recalled + state.other_debt_yuan * (c.interest_other_annual / 12.0),
     )
+
+
+def _deferred(
+    traits: Traits, state: State, weather: Weather, short: Bools, parameters: Parameters
+) -> Bools:
+    """Whose principal is deferred while that is the policy: small loans, most of those in need."""
+    p = parameters.economy
+    share = np.where(short, p.deferral_share_short, p.deferral_share)
+    small = state.loan_yuan <= parameters.loans.amount_max_yuan
+    return weather.deferral & small & (traits.deferral_rank < share)
+
+
+def _refuses(traits: Traits, state: State, u: Floats, c: CashflowParameters) -> Bools:
+    """Owners who stop paying a loan though they could; once begun it goes on."""
+    begins = u > 1.0 - c.wilful_monthly * traits.wilfulness
+    return (state.loan_yuan > 0.0) & (begins | state.refusing)
 
 
 def _pay(
@@ -291,21 +300,24 @@ def _pay(
     c = parameters.cashflow
     received = state.loan_incoming_yuan
     sunk = received * np.where(traits.mill, c.loan_sunk_share_mill, c.loan_sunk_share)
-    interest, payment, recalled, other = _service(traits, state, weather, c)
+    interest, full, recalled, other = _service(state, c)
     live = ~state.defaulted
-    service_due = (other + payment + state.overdue_yuan) * live
     line_interest = state.line_drawn_yuan * c.interest_other_annual / 12.0
     operating_due = operating + state.unpaid_bills_yuan + line_interest
-
     net = state.cash_yuan - state.line_drawn_yuan + received - sunk + collected
+    short = operating_due + (other + full + state.overdue_yuan) * live > net + state.line_yuan
+    payment = np.where(_deferred(traits, state, weather, short, parameters), interest, full)
+    service_due = (other + payment + state.overdue_yuan) * live
     missing = operating_due + service_due - np.maximum(net + state.line_yuan, 0.0)
-    covered = (missing <= c.rescue_months * state.scale_yuan) & (u < c.rescue_share) & live
+    refuses = _refuses(traits, state, u, c)
+    near = missing <= c.rescue_months * state.scale_yuan
+    covered = near & (u < c.rescue_share) & live & ~refuses
     owner_added = np.where(covered, np.maximum(missing, 0.0), 0.0)
     net = net + owner_added
     liquid = np.maximum(net + state.line_yuan, 0.0)
     operating_paid = np.minimum(operating_due, liquid)
     liquid = liquid - operating_paid
-    paid_up = live & (covered | (liquid >= service_due))
+    paid_up = live & ~refuses & (covered | (liquid >= service_due))
     service_paid = np.minimum(service_due * paid_up, liquid)
     liquid = liquid - service_paid
     missed = np.where(paid_up, 0.0, state.missed + ((payment > 0.0) & live))
@@ -338,20 +350,16 @@ def _pay(
         social_arrears_months=np.where(behind, state.social_arrears_months + 1.0, 0.0),
         loan_yuan=loan,
         loan_incoming_yuan=np.zeros_like(loan),
+        refusing=refuses,
+        called_yuan=np.zeros_like(loan),
         missed=missed,
         missed_other=np.where(paid_up, 0.0, state.missed_other + ((other > 0.0) & live)),
         defaulted=defaulted,
     )
     return after, {
-        "operating_paid": operating_paid,
-        "service_due": service_due,
-        "service_paid": service_paid,
-        "tax_due": tax_due,
-        "tax_paid": tax_paid,
-        "social_due": social_due,
-        "social_paid": social_paid,
-        "loan_received": received,
-        "loan_sunk": sunk,
-        "owner_drawn": owner_drawn,
-        "owner_added": owner_added,
-    }
+        "operating_paid": operating_paid, "service_due": service_due,
+        "service_paid": service_paid, "tax_due": tax_due, "tax_paid": tax_paid,
+        "social_due": social_due, "social_paid": social_paid,
+        "loan_received": received, "loan_sunk": sunk,
+        "owner_drawn": owner_drawn, "owner_added": owner_added,
+    }  # fmt: skip

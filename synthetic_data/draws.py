@@ -25,10 +25,14 @@ class Subject(IntEnum):
     FUTURES = 6
     RATINGS = 7
     OPENING = 8
+    NETWORK = 9
+    SIGNALS = 20
+    TYPING = 21
+    INVOICES = 30
 
 
 def generator(seed: int, block: int, subject: Subject, step: int = 0) -> np.random.Generator:
-    """The generator of one block, subject and step (a month of the world, or 0)."""
+    """The generator of one block, subject and step (a month of the world, a part, or 0)."""
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed: got {seed}, expected 0 to 2**64 - 1")
     key = np.array([seed, (block << 32) | (int(subject) << 16) | step], dtype=np.uint64)

@@ -15,7 +15,9 @@ from synthetic_data.firms import Table, stack
 from synthetic_data.parameters import EventsParameters
 
 SUIT, ENFORCEMENT, DISHONEST, ABNORMAL, CHANGE = range(5)
+KINDS = ("suit", "enforcement", "dishonest_listing", "abnormal_listing", "change")
 DEFENDANT, PLAINTIFF = range(2)
+ROLES = ("defendant", "plaintiff")
 NEVER = 1_000_000
 """The month of an end that does not come."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from model.credit_file import SOURCES
+from model.credit_file import FIRST_SOURCES
 from synthetic_data import identity
 from synthetic_data.calendar import month_index
 from synthetic_data.draws import (
@@ -21,7 +21,7 @@ from synthetic_data.draws import (
     choose,
     generator,
 )
-from synthetic_data.parameters import FirmsParameters, Parameters
+from synthetic_data.parameters import EconomyParameters, FirmsParameters, Parameters
 
 BLOCK_FIRMS = 1_000
 """The unit of simulation and of randomness; always simulated whole."""
@@ -59,6 +59,7 @@ class Traits(Table):
     """What decides how money moves in a firm; all (n_firms,)."""
 
     sector: Ints
+    province: Ints
     founded: Ints  # month
     level_yuan: Floats  # monthly sales it starts from
     margin: Floats
@@ -74,8 +75,11 @@ class Traits(Table):
     buffer_months: Floats
     other_debt_months: Floats
     line_months: Floats
-    guarantee_months: Floats  # of sales, of others' debts it answers for
-    deferred: Bools
+    guarantee_months: Floats  # of sales, of another's debts it answers for
+    chain_weight: Floats  # how strongly it feels those who buy, down the chain
+    wilfulness: Floats  # how much likelier than others to refuse to pay a loan
+    deferral_rank: Floats  # uniform: the lower, the more easily its principal is deferred
+    mask_multiple: Floats  # of demand at the height of the boom; 1 for a firm that does not switch
     mill: Bools
     mill_from: Ints  # month
 
@@ -112,7 +116,9 @@ class Papers:
     representative_share: Floats
     representative_since: Ints  # month
     representative_day: Ints
-    source_luck: Floats  # (n_firms, n_sources): a source answers below its coverage
+    source_luck: (
+        Floats  # (n_firms, n_first_sources): one answers below its coverage; see signal_traits
+    )
     courts_slow: Bools
 
 
@@ -151,6 +157,11 @@ def draw(parameters: Parameters, seed: int, block: int, n: int = BLOCK_FIRMS) ->
     traits = _traits(parameters, care, luck)
     habits = _habits(p, traits, care, luck)
     papers = _papers(parameters, traits, luck, block * BLOCK_FIRMS)
+    traits = replace(
+        traits,
+        province=np.array([list(p.province_weights).index(one) for one in papers.province]),
+        mask_multiple=_mask_multiple(parameters.economy, papers.industry_code, luck),
+    )
     return Firms(block * BLOCK_FIRMS, traits, habits, papers)
 
 
@@ -165,6 +176,7 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
     borrows, line = luck.u() < p.borrower_share, luck.u() < p.line_share
     return Traits(
         sector=sector,
+        province=np.zeros(len(sector), dtype=np.int64),
         founded=_founded(p, luck.u()),
         level_yuan=yearly / 12.0 * np.where(mill, p.mill_real_share, 1.0),
         margin=np.maximum(p.margin_mean + p.margin_sd * luck.z(), p.margin_min),
@@ -187,9 +199,12 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
             p.guarantee_median_months * np.exp(p.other_debt_log_sd * luck.z()),
             0.0,
         ),
-        deferred=luck.u() < parameters.economy.deferral_share,
+        chain_weight=np.zeros(len(sector)),
+        wilfulness=np.exp(-p.wilful_care * care - 0.5 * p.wilful_care**2),
+        deferral_rank=luck.u(),
+        mask_multiple=np.ones(len(sector)),
         mill=mill,
-        mill_from=(start + np.floor(60 * luck.u())).astype(np.int64),
+        mill_from=(start + np.floor(p.mill_first_months * luck.u())).astype(np.int64),
     )
 
 
@@ -243,13 +258,20 @@ def _papers(parameters: Parameters, traits: Traits, luck: _Luck, first: int) -> 
         founded_day=_day(luck.u()),
         capital_yuan=capital,
         capital_registered_yuan=np.where(dirty, capital * 10_000.0, capital),
-        paid_in_yuan=np.round(capital * (p.paid_in_share_mean * 2.0 * luck.u()).clip(0, 1), -3),
+        paid_in_yuan=np.round(capital * _paid_in_share(p, traits, luck.z()), -3),
         representative_share=stakes[choose(p.representative_share_weights, luck.u())],
         representative_since=np.maximum(since.astype(np.int64), traits.founded),
         representative_day=np.full(n, 28),
-        source_luck=np.stack([luck.u() for _ in SOURCES], axis=1),
+        source_luck=np.stack([luck.u() for _ in FIRST_SOURCES], axis=1),
         courts_slow=luck.u() < parameters.lender.courts_slow_share,
     )
+
+
+def _mask_multiple(p: EconomyParameters, industry_code: list[str], luck: _Luck) -> Floats:
+    """Log-uniform for firms that switch to masks: some of those of the industries that can."""
+    able = np.isin(industry_code, p.mask_industries) & (luck.u() < p.mask_switch_share)
+    low, high = np.log(p.mask_multiple_min), np.log(p.mask_multiple_max)
+    return np.where(able, np.exp(low + (high - low) * luck.u()), 1.0)
 
 
 def _by_sector(values: dict[str, float], p: FirmsParameters) -> Floats:
@@ -281,6 +303,15 @@ def _capital(p: FirmsParameters, u: Floats, z: Floats) -> Floats:
     spikes = np.array([np.nan if name == "free" else float(name) for name in names])
     spiked = spikes[choose(p.capital_spike_weights, u)]
     return np.where(np.isnan(spiked), free, spiked)
+
+
+def _paid_in_share(p: FirmsParameters, traits: Traits, z: Floats) -> Floats:
+    """Uniform up to twice its mean; thrifty owners, who hold more cash, pay in more."""
+    thrift = np.log(traits.buffer_months / p.buffer_median_months) / p.buffer_log_sd
+    rho = p.paid_in_thrift_correlation
+    rank = ndtr(rho * thrift + np.sqrt(1.0 - rho**2) * z)
+    share: Floats = np.clip(p.paid_in_share_mean * 2.0 * rank, 0.0, 1.0)
+    return share
 
 
 def _day(u: Floats) -> Ints:

@@ -7,8 +7,8 @@ from dataclasses import fields
 
 import numpy as np
 
-from synthetic_data.cashflow import Flows, State
 from synthetic_data.draws import Floats
+from synthetic_data.state import Flows, State
 from synthetic_data.traces import Memory, Seen
 
 
@@ -58,6 +58,8 @@ def kept(state: State, flows: Flows, memory: Memory, seen: Seen) -> dict[str, Fl
         "true_owner_added": flows.owner_added,
         "true_loan": state.loan_yuan,
         "true_missed": state.missed,
+        "true_called": flows.called,
         "true_health": state.health,
+        "true_chain": state.chain,
         "true_strain": memory.strain,
     }

@@ -32,14 +32,17 @@ from model.credit_file import (
     TaxRating,
 )
 from synthetic_data import events as public
-from synthetic_data.calendar import day_of, last_day, month_text
+from synthetic_data.calendar import day_of, last_day, month_index, month_text
 from synthetic_data.draws import Ints
 from synthetic_data.events import Events
 from synthetic_data.firms import Firms
 from synthetic_data.history import History
 from synthetic_data.parameters import Parameters
 from synthetic_data.ratings import NAMES
+from synthetic_data.signal_bureaus import SignalBureaus
+from synthetic_data.signals import Signals
 from synthetic_data.traces import FILINGS
+from synthetic_data.typing_faults import TypingFaults
 
 _YUAN = ("sales", "red", "purchases", "declared_sales", "tax_paid", "social_paid", "kwh",
          "tax_arrears", "electricity_overdue", "top_buyer_share", "top_supplier_share",
@@ -61,6 +64,8 @@ class Bureaus:
         history: History,
         happened: Events,
         ratings: Mapping[int, Ints],
+        signals: Signals,
+        faults: TypingFaults,
     ) -> None:
         self._lender, self._window = parameters.lender, parameters.world.history_months
         self._firms, self._first = firms, history.first
@@ -77,19 +82,32 @@ class Bureaus:
         self._items = list(parameters.events.change_weights)
         self._events = self._by_firm(happened)
         self._lags = {name: int(lag) for name, lag in self._lender.lag_months_by_source.items()}
+        self._silent_from = month_index(self._lender.silent_first_month)
         coverage = [self._lender.coverage_by_source[name] for name in SOURCES]
-        self._answers = (firms.papers.source_luck < np.array(coverage)).tolist()
+        luck = np.hstack([firms.papers.source_luck, signals.traits.source_luck])
+        self._answers = (luck < np.array(coverage)).tolist()
+        self.signals, self._faults = signals, faults
+        others = SignalBureaus(parameters, firms, history, signals, faults)
+        self._sections = [getattr(self, f"_{name}", None) or others.of(name) for name in SOURCES]
 
     def credit_file(self, firm: int, month: int, day: int) -> CreditFile:
         """Everything the sources say about a firm (position in the block) on a day of a month."""
         before = month - self._first - 1
         sections: dict[str, Any] = {}
-        for source, answers in zip(SOURCES, self._answers[firm], strict=True):
-            if answers:
+        for source, answers, section in zip(
+            SOURCES, self._answers[firm], self._sections, strict=True
+        ):
+            silent = source == self._lender.silent_source and month >= self._silent_from
+            if answers and not silent:
                 lag = self._lags[source]
                 if source == "courts" and self._firms.papers.courts_slow[firm]:
                     lag += 1
-                sections[source] = getattr(self, f"_{source}")(firm, before - lag)
+                sections[source] = section(firm, before - lag)
+        if firm in self._faults.firms:
+            sections = {
+                source: self._faults.typed(firm, source, section)
+                for source, section in sections.items()
+            }
         return CreditFile(uscc=self._firms.papers.uscc[firm], as_of=day_of(month, day), **sections)
 
     def _registry(self, firm: int, at: int) -> Registry:
@@ -112,7 +130,7 @@ class Bureaus:
         told = staff[december] if december >= self._entered[firm] else staff[at]
         return Registry(
             as_of=self._ends[at],
-            name=papers.name[firm],
+            name=self._faults.names.get(firm) or papers.name[firm],
             established=self._established(firm),
             sector=cast(Sector, papers.sector[firm]),
             industry_code=papers.industry_code[firm],
@@ -132,11 +150,11 @@ class Bureaus:
         rated = self._ratings.get(year - 1 if month >= _APRIL else year - 2)
         return Tax(
             as_of=self._ends[at],
-            rating=None if rated is None else cast(TaxRating | None, rated[firm]),
+            rating=None if rated is None else cast("TaxRating | None", rated[firm]),
             months=self._months[part],
             declared_sales_yuan=self._books["declared_sales"][firm][part],
             tax_paid_yuan=self._books["tax_paid"][firm][part],
-            filings=cast(list[Filing], self._books["filing"][firm][part]),
+            filings=cast("list[Filing]", self._books["filing"][firm][part]),
             arrears_yuan=self._books["tax_arrears"][firm][at],
         )
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic_data.cashflow import State, lend
+from synthetic_data.cashflow import lend
 from synthetic_data.draws import Bools, Floats, Ints, choose, expit, logit
 from synthetic_data.economy import Weather
 from synthetic_data.firms import Firms, Table
 from synthetic_data.history import History
 from synthetic_data.parameters import LoansParameters, Parameters
+from synthetic_data.state import State
 
 PURPOSES = ("working_capital", "equipment", "inventory", "other", "epidemic_supplies")
 _EPIDEMIC = PURPOSES.index("epidemic_supplies")

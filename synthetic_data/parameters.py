@@ -7,22 +7,21 @@ source, a value of the wrong type, and shares that do not sum to 1 are refused b
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from math import isfinite
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
+
+from synthetic_data import scenario
+from synthetic_data.entries import ParameterError, known_names, month, same_names, section
+from synthetic_data.scenario import Scenario
+
+__all__ = ["ParameterError", "Parameters", "load", "parse", "standard"]
+
+from synthetic_data.signal_parameters import SignalsParameters
 
 PATH = Path(__file__).with_name("parameters.toml")
-
-
-class ParameterError(ValueError):
-    """One parameter that cannot be used: its key, the value got and what was expected."""
-
-    def __init__(self, key: str, value: object, expected: str) -> None:
-        super().__init__(f"{key}: got {value!r}, expected {expected}")
-        self.key, self.value, self.expected = key, value, expected
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class WorldParameters:
 
     first_month: str
     burn_in_months: int
+    lending_from: str
     history_months: int
     history_min_months: int
     window_months: int
@@ -100,22 +100,45 @@ class FirmsParameters:
     mill_share: float
     mill_real_share: float
     mill_multiple: float
+    mill_first_months: int
+    wilful_care: float
     capital_spike_weights: dict[str, float]
     capital_median_yuan: float
     capital_log_sd: float
     capital_dirty_share: float
     paid_in_share_mean: float
+    paid_in_thrift_correlation: float
     representative_share_weights: dict[str, float]
     representative_founder_share: float
     punctual_sd: float
 
 
 @dataclass(frozen=True)
+class NetworkParameters:
+    """Who deals with whom."""
+
+    linked_share_by_sector: dict[str, float]
+    buyers_named: int
+    next_buyer_ratio: float
+    named_share_max: float
+    purchases_share: float
+    spill_over: float
+    unknown_chain_weight: float
+    owner_shared_share: float
+    ring_size: int
+
+
+@dataclass(frozen=True)
 class EconomyParameters:
-    """Demand, month by month."""
+    """Demand and tax rules, month by month."""
 
     season_by_month: tuple[float, ...]
     trend_annual: float
+    vat_rates: dict[str, dict[str, float]]
+    vat_class_by_sector: dict[str, str]
+    vat_reference_month: str
+    small_scale_annual_max_yuan: float
+    epidemic_times: float
     q1_2020_by_sector: dict[str, float]
     year_2020_by_sector: dict[str, float]
     q1_2020_shape: tuple[float, ...]
@@ -123,8 +146,28 @@ class EconomyParameters:
     recovery_2020: float
     small_firm_multiple: float
     deferral_share: float
+    deferral_share_short: float
     deferral_first_month: str
     deferral_last_month: str
+    eased_first_month: str
+    eased_last_month: str
+    social_waived_share: float
+    mask_industries: tuple[str, ...]
+    mask_switch_share: float
+    mask_multiple_min: float
+    mask_multiple_max: float
+    mask_first_month: str
+    mask_boom_by_month: tuple[float, ...]
+    mask_after_by_month: tuple[float, ...]
+    mask_cost_by_month: tuple[float, ...]
+    recession_first_month: str
+    recession_months: int
+    recession_depth: float
+    recession_collection_fall: float
+    regional_province: str
+    regional_first_month: str
+    regional_months: int
+    regional_depth: float
 
 
 @dataclass(frozen=True)
@@ -134,22 +177,27 @@ class CashflowParameters:
     health_persistence: float
     health_to_margin: float
     health_to_growth: float
+    health_to_tax: float
+    chain_to_growth: float
     growth_young: float
     young_months: int
     young_start: float
+    young_volatility: float
     level_sd: float
     level_reversion: float
     growth_base: float
     loss_monthly: float
-    loss_guarantor: float
     loss_months_min: float
     loss_months_max: float
     loss_tail: float
     rescue_share: float
     rescue_months: float
+    wilful_monthly: float
     slump_monthly: float
     slump_months_max: int
     slump_depth: float
+    slump_shock: float
+    slump_most: float
     contract_loss_monthly: float
     contract_loss_health: float
     contract_loss_share: float
@@ -190,6 +238,7 @@ class TracesParameters:
     kwh_price_yuan: float
     top_buyer_noise_sd: float
     mill_circulated_share: float
+    balance_log_sd: float
     lender_months: float
     queries_monthly: float
     queries_strain: float
@@ -267,103 +316,88 @@ class LenderParameters:
     coverage_by_source: dict[str, float]
     lag_months_by_source: dict[str, float]
     courts_slow_share: float
+    silent_source: str
+    silent_first_month: str
+    missing_month_share_by_source: dict[str, float]
+    repeated_month_share_by_source: dict[str, float]
+    slipped_digit_share_by_source: dict[str, float]
+    untidy_name_share: float
+    untidy_code_share: float
+    failing_code_share: float
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """All sections, with the SHA-256 of the file they were read from."""
+    """All sections, the SHA-256 of the file they were read from, and the scenarios laid over it."""
 
     world: WorldParameters
     firms: FirmsParameters
+    network: NetworkParameters
     economy: EconomyParameters
     cashflow: CashflowParameters
     traces: TracesParameters
     events: EventsParameters
     loans: LoansParameters
     lender: LenderParameters
+    signals: SignalsParameters
     sha256: str
+    scenarios: tuple[str, ...]
+    scenarios_sha256: str
 
 
-def load(path: Path = PATH) -> Parameters:
-    """Read parameters from a file; raises ParameterError naming the key and the value."""
-    return parse(path.read_bytes())
+def load(path: Path = PATH, scenarios: Sequence[str] = ()) -> Parameters:
+    """Read parameters from a file, and scenarios by their names or paths.
+
+    Raises ParameterError naming the key and the value.
+    """
+    return parse(path.read_bytes(), [scenario.read(name) for name in scenarios])
 
 
 @cache
 def standard() -> Parameters:
-    """The parameters that come with the package."""
+    """The parameters that come with the package: the world as published."""
     return load()
 
 
-def parse(text: bytes) -> Parameters:
-    """Read parameters from the bytes of a TOML file; raises as `load`."""
+def parse(text: bytes, over: Sequence[Scenario] = ()) -> Parameters:
+    """Read parameters from the bytes of a TOML file, with scenarios over it; raises as `load`.
+
+    The world as published comes first, whether it is named or not; later scenarios go before
+    earlier ones.
+    """
     written = tomllib.loads(text.decode())
-    sections = {name: kind for name, kind in get_type_hints(Parameters).items() if name != "sha256"}
-    _same_names("sections", written, sections)
-    made = {name: _section(name, kind, written[name]) for name, kind in sections.items()}
-    sectors = made["firms"].sector_weights
-    for section, values in made.items():
+    hints = get_type_hints(Parameters)
+    sections: dict[str, Any] = {name: one for name, one in hints.items() if is_dataclass(one)}
+    same_names("sections", written, sections)
+    if not over or over[0].name != scenario.PUBLISHED:
+        over = [scenario.read(scenario.PUBLISHED), *over]
+    names = {name: get_type_hints(kind) for name, kind in sections.items()}
+    for one in over:
+        scenario.lay_over(written, one, names)
+    made = {name: section(name, kind, written[name]) for name, kind in sections.items()}
+    _check(made)
+    return Parameters(
+        **made,
+        sha256=hashlib.sha256(text).hexdigest(),
+        scenarios=tuple(one.name for one in over),
+        scenarios_sha256=hashlib.sha256("".join(one.sha256 for one in over).encode()).hexdigest(),
+    )
+
+
+def _check(made: Any) -> None:
+    """What must agree between sections: sectors, the province, classes of VAT, the source."""
+    firms, economy, lender = made["firms"], made["economy"], made["lender"]
+    for name, values in made.items():
         for field in fields(values):
             if field.name.endswith("_by_sector"):
-                _same_names(f"{section}.{field.name}.value", getattr(values, field.name), sectors)
-    return Parameters(**made, sha256=hashlib.sha256(text).hexdigest())
-
-
-def _section(section: str, kind: type[Any], written: object) -> Any:
-    if not isinstance(written, dict):
-        raise ParameterError(section, written, "a table of parameters")
-    hints = get_type_hints(kind)
-    _same_names(section, written, hints)
-    return kind(**{name: _entry(f"{section}.{name}", hints[name], written[name]) for name in hints})
-
-
-def _entry(key: str, kind: Any, written: object) -> Any:
-    if not isinstance(written, dict):
-        raise ParameterError(key, written, "a table with value, unit and source")
-    _same_names(key, written, ("value", "unit", "source"))
-    for told in ("unit", "source"):
-        text = written[told]
-        if not isinstance(text, str) or not text.strip():
-            raise ParameterError(f"{key}.{told}", text, "a text that is not empty")
-    value = _value(f"{key}.value", kind, written["value"])
-    if key.endswith("_weights"):
-        shares = list(value.values() if isinstance(value, dict) else value)
-        if abs(sum(shares) - 1.0) > 1e-9:
-            raise ParameterError(key, round(sum(shares), 9), "shares that sum to 1")
-        if min(shares) < 0:
-            raise ParameterError(key, min(shares), "shares of at least 0")
-    return value
-
-
-def _value(key: str, kind: Any, value: object) -> Any:
-    origin = get_origin(kind)
-    if origin is dict:
-        if not isinstance(value, dict) or not value:
-            raise ParameterError(key, value, "a table of numbers by name")
-        item = get_args(kind)[1]
-        return {name: _value(f"{key}.{name}", item, one) for name, one in value.items()}
-    if origin is tuple:
-        if not isinstance(value, list) or not value:
-            raise ParameterError(key, value, "a list of numbers")
-        item = get_args(kind)[0]
-        return tuple(_value(f"{key}[{i}]", item, one) for i, one in enumerate(value))
-    if kind is str:
-        if not isinstance(value, str) or not value:
-            raise ParameterError(key, value, "a text")
-        return value
-    if kind is int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise ParameterError(key, value, "a whole number of at least 0")
-        return value
-    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
-        raise ParameterError(key, value, "a finite number")
-    return float(value)
-
-
-def _same_names(key: str, got: Mapping[str, object], expected: Any) -> None:
-    for name in got:
-        if name not in expected:
-            raise ParameterError(f"{key}: {name}", "an unknown key", f"one of {sorted(expected)}")
-    for name in expected:
-        if name not in got:
-            raise ParameterError(f"{key}: {name}", "nothing", "this key to be there")
+                told = getattr(values, field.name)
+                same_names(f"{name}.{field.name}.value", told, firms.sector_weights)
+    for key, got, known in (
+        ("economy.regional_province", [economy.regional_province], firms.province_weights),
+        ("economy.vat_class_by_sector", economy.vat_class_by_sector.values(), economy.vat_rates),
+        ("lender.silent_source", [lender.silent_source], ["none", *lender.coverage_by_source]),
+    ):
+        known_names(f"{key}.value", got, known)
+    for kind, rates in economy.vat_rates.items():
+        for first in rates:
+            month(f"economy.vat_rates.value.{kind}", first)

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from model.credit_file import CreditFile
-from synthetic_data import economy, lender_view, outcomes, ratings, world
-from synthetic_data.cashflow import State
-from synthetic_data.draws import Floats
+from synthetic_data import economy, lender_view, network, outcomes, world
+from synthetic_data.draws import Ints
 from synthetic_data.economy import Economy
-from synthetic_data.firms import Traits, draw
+from synthetic_data.firms import Traits, draw, stack
 from synthetic_data.loans import PURPOSES, Applications
+from synthetic_data.outcomes import Fortune
 from synthetic_data.parameters import Parameters, standard
+from synthetic_data.state import State
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Applicant:
     purpose: str
     asked: Applications
     state: State
-    traits: Traits
-    luck: Floats
+    traits: Traits  # of the firm, and of the one it answers for
+    debtor: Ints
+    met: Fortune
     climate: Economy
     seed: int
     block: int
@@ -45,13 +47,15 @@ class Applicant:
         `done` is by the code of a move: what it changes a value to, and what is paid.
         """
         parameters = standard()
-        state, traits = self.state, self.traits
+        state, traits = self.state.take([0]), self.traits.take([0])
         for code, (becomes, paid_yuan) in done.items():
             state, traits = _do(state, traits, code, becomes, paid_yuan)
         asked = replace(self.asked, amount_yuan=np.array([loan_yuan]), firm=np.array([0]))
         truth = outcomes.live_again(
-            parameters, self.climate, traits, asked, state, self.luck, self.seed, self.block
-        )
+            parameters, self.climate, stack([traits, self.traits.take(slice(1, None))]),
+            self.debtor, asked, stack([state, self.state.take(slice(1, None))]),
+            self.met, self.seed, self.block,
+        )  # fmt: skip
         return float(truth.pd_12m[0])
 
 
@@ -60,15 +64,14 @@ def applicants(seed: int, block: int, months: int) -> Iterator[Applicant]:
     parameters = standard()
     total = parameters.world.burn_in_months + months
     climate = economy.build(parameters, total)
-    members = draw(parameters, seed, block)
-    lives = world.live(parameters, members, climate, seed, block, total)
-    rated = ratings.rate(parameters, members, lives.history, seed, block)
-    bureaus = lender_view.Bureaus(parameters, members, lives.history, lives.happened, rated)
+    members, links = network.draw(parameters, draw(parameters, seed, block), seed, block)
+    lives = world.live(parameters, members, links, climate, seed, block, total)
+    bureaus = world.asked_about(parameters, members, lives, seed, block)
     for asked, states in lives.asked:
-        luck = lives.luck[int(asked.month[0]) - climate.first :]
+        met = lives.met.since(int(asked.month[0]) - climate.first)
         for at in range(len(asked.firm)):
             yield _applicant(
-                parameters, bureaus, members.traits, asked.take([at]), states.take([at]), luck,
+                parameters, bureaus, members.traits, links.debtor, asked.take([at]), states, met,
                 climate, seed, block,
             )  # fmt: skip
 
@@ -77,23 +80,27 @@ def _applicant(
     parameters: Parameters,
     bureaus: lender_view.Bureaus,
     traits: Traits,
+    debtor: Ints,
     asked: Applications,
-    state: State,
-    luck: Floats,
+    states: State,
+    met: Fortune,
     climate: Economy,
     seed: int,
     block: int,
 ) -> Applicant:
     firm, month, day = int(asked.firm[0]), int(asked.month[0]), int(asked.day[0])
+    answered = int(debtor[firm])
+    rows = np.array([firm] if answered == network.NOBODY else [firm, answered])
     return Applicant(
         credit_file=bureaus.credit_file(firm, month, day),
         amount_yuan=float(asked.amount_yuan[0]),
         tenor_months=parameters.loans.tenor_months,
         purpose=PURPOSES[int(asked.purpose[0])],
         asked=asked,
-        state=state,
-        traits=traits.take([firm]),
-        luck=luck[:, :, [firm]],
+        state=states.take(rows),
+        traits=traits.take(rows),
+        debtor=np.array([network.NOBODY] if len(rows) == 1 else [1, network.NOBODY]),
+        met=met.of(rows),
         climate=climate,
         seed=seed,
         block=block,

@@ -1,4 +1,4 @@
-"""Four firms worth telling of, lived month by month by the same rules as the world.
+"""Five firms worth telling of, lived month by month by the same rules as the world.
 
 A story pins a firm's traits and what fortune brings it (nothing unforeseen), and scripts a few
 events; its invoices, taxes, electricity and staff follow from there. All of them are invented.
@@ -14,16 +14,26 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from model.credit_file import SOURCES, CreditFile
-from synthetic_data import cashflow, economy, events, identity, ratings, traces
+from model.credit_file import FIRST_SOURCES, SIGNALS, SOURCES, CreditFile
+from synthetic_data import (
+    cashflow,
+    economy,
+    events,
+    identity,
+    ratings,
+    signal_traits,
+    signals,
+    traces,
+)
 from synthetic_data.calendar import month_index
-from synthetic_data.cashflow import State
 from synthetic_data.draws import Subject, generator
 from synthetic_data.events import Events
 from synthetic_data.firms import BLOCK_FIRMS, Firms, draw
 from synthetic_data.history import History, kept
 from synthetic_data.lender_view import Bureaus
 from synthetic_data.parameters import standard
+from synthetic_data.state import Luck, State
+from synthetic_data.typing_faults import TypingFaults
 
 _SEED = 20200415
 _FIRST_BLOCK = 887_000  # far above any world's blocks: no firm shares a story's code
@@ -75,6 +85,14 @@ STORIES: dict[str, Story] = {
             "A trader's invoices jump to tens of millions while its electricity and its insured "
             "persons stay where they were.",
         ),
+        Story(
+            "exporter",
+            "外贸零部件厂",
+            "The exporter",
+            "浙江一家机械配件厂近半数销往海外，海关、专利、公积金与设备数据互相印证，申请600万元。",
+            "A Zhejiang maker of machine parts sells nearly half abroad; customs, patents, housing "
+            "fund and machines bear each other out. It asks for 6 million yuan.",
+        ),
     )
 }
 
@@ -96,6 +114,7 @@ class _Script:
     capital_yuan: float
     demand: Mapping[str, float] = field(default_factory=dict)  # month -> times the usual
     suits: bool = False
+    signals: Mapping[str, Any] | None = None  # what the seven further sources tell; None: silent
 
 
 _MASKS = _Script(
@@ -157,6 +176,32 @@ _SCRIPTS: dict[str, _Script] = {
                 "invoices_per_month": 25.0, "punctual": 0.0},
         capital_yuan=10_000_000.0,
     ),
+    "exporter": _Script(
+        block=_FIRST_BLOCK + 3,
+        name="浙江砚屿信机械配件有限公司",
+        trade=("C", "3484", "33"),
+        founded="2011-03",
+        as_of=("2019-10", 18),
+        amount_yuan=6_000_000.0,
+        purpose="equipment",
+        health=0.4,
+        traits={
+            "level_yuan": 3_100_000.0, "margin": 0.11, "wage_share": 0.16, "overhead_share": 0.06,
+            "tax_burden": 0.036, "insured_share": 0.95, "top_buyer_share": 0.22,
+            "buffer_months": 2.5, "other_debt_months": 0.8,
+        },
+        habits={"kwh_per_yuan": 0.04, "buyers": 45.0, "suppliers": 70.0, "invoices_per_month": 20.0,
+                "punctual": 3.0},
+        capital_yuan=12_000_000.0,
+        signals={
+            "in_fund": True, "fund_delay_months": 3, "water_times": 1.0, "export_share": 0.42,
+            "import_share": 0.06, "customs_since": month_index("2012-06"), "customs_luck": 0.03,
+            "patents_yearly": 2.5, "trademarks": 1, "copyrights": 3,
+            "titled": [True, False, True, True, True], "posts_monthly": [3.0, 1.5, 0.0],
+            "wage_times": 1.1, "web_site_since": month_index("2012-09"), "shops": 1,
+            "online_share": 0.03, "machines": 42, "orders_monthly": 18.0,
+        },
+    ),
 }  # fmt: skip
 
 
@@ -177,10 +222,14 @@ def _posted(script: _Script, told: CreditFile) -> dict[str, object]:
             "amount_yuan": script.amount_yuan,
             "tenor_months": standard().loans.tenor_months,
             "purpose": script.purpose,
-            "consent": {"granted": told.as_of.isoformat(), "sources": list(SOURCES)},
+            "consent": {"granted": told.as_of.isoformat(), "sources": _answering(told)},
         },
         "credit_file": msgspec.to_builtins(told),
     }
+
+
+def _answering(told: CreditFile) -> list[str]:
+    return [source for source in SOURCES if getattr(told, source) is not None]
 
 
 @cache
@@ -194,7 +243,15 @@ def _credit_file(code: str) -> CreditFile:
 def _told(script: _Script, firm: Firms, history: History, month: int) -> CreditFile:
     parameters = standard()
     rated = ratings.rate(parameters, firm, history, _SEED, script.block)
-    bureaus = Bureaus(parameters, firm, history, _events(script, month), rated)
+    usual = signal_traits.draw(parameters, firm, _SEED, script.block)
+    usual = _pin(
+        usual,
+        {"source_luck": np.full(len(SIGNALS), script.signals is None), **(script.signals or {})},
+    )
+    seen = signals.observe(parameters, firm, usual, history, _SEED, script.block)
+    bureaus = Bureaus(
+        parameters, firm, history, _events(script, month), rated, seen, TypingFaults({}, {}, {})
+    )
     return bureaus.credit_file(0, month, script.as_of[1])
 
 
@@ -206,6 +263,8 @@ def _firm(script: _Script) -> Firms:
         "sector": list(standard().firms.sector_weights).index(sector), "founded": founded,
         "active_share": 1.0, "collection": 0.7, "volatility": 0.12, "exposure": 0.0,
         "other_debt_months": 0.0, "guarantee_months": 0.0, "line_months": 0.0, "mill": False,
+        "wilfulness": 0.0, "chain_weight": 0.0,
+        "mask_multiple": 1.0,  # its script says what demand does
         "wage_share": 0.06, "overhead_share": 0.05,
     } | dict(script.traits)  # fmt: skip
     habits = {
@@ -224,7 +283,7 @@ def _firm(script: _Script) -> Firms:
         paid_in_yuan=np.array([script.capital_yuan]),
         representative_share=np.array([0.7]),
         representative_since=np.array([founded]),
-        source_luck=np.zeros((1, len(SOURCES))),
+        source_luck=np.zeros((1, len(FIRST_SOURCES))),
         courts_slow=np.array([False]),
     )
     return Firms(drawn.first, _pin(drawn.traits, pinned), _pin(drawn.habits, habits), papers)
@@ -237,24 +296,25 @@ def _pin(table: Any, pinned: Mapping[str, Any]) -> Any:
 def _live(firm: Firms, script: _Script, until: int) -> tuple[History, State]:
     """The firm's months up to `until` and its state then: the world's own step, fortune pinned."""
     parameters, traits = standard(), firm.traits
-    start = economy.build(parameters, 0).first
-    climate = economy.build(parameters, until - start)
-    state = cashflow.opening(parameters, traits, np.zeros((3, 1)), start)
+    start = month_index(parameters.world.lending_from)
+    climate = economy.build(parameters, until - economy.build(parameters, 0).first)
+    state = cashflow.opening(parameters, traits, np.zeros((4, 1)), start)
     history, memory = History(start, until - start, 1), traces.nothing(1)
     for at in range(until - start):
         month = start + at
         if month <= int(traits.founded[0]):
-            state = cashflow.opening(parameters, traits, np.zeros((3, 1)), start)
+            state = cashflow.opening(parameters, traits, np.zeros((4, 1)), start)
         state = replace(state, health=np.array([script.health]))
-        weather = climate.weather(month, traits.sector, traits.exposure)
+        weather = climate.weather(month, traits)
         times = script.demand.get(f"{month // 12}-{month % 12 + 1:02d}", 1.0)
         luck = cashflow.draws(generator(_SEED, script.block, Subject.CASHFLOW, at), 1)
-        luck[:2], luck[3], luck[4:] = 0.0, 0.0, 1.0  # only the monthly noise of sales is left
-        state, flows = cashflow.step(
-            traits, state, replace(weather, shock=np.array([times])), luck, parameters
-        )
+        noise = luck[Luck.SALES].copy()  # all that is left to chance
+        luck[: Luck.ACTIVITY], luck[Luck.ACTIVITY], luck[Luck.LATE_PAYER :] = 0.0, 0.0, 1.0
+        luck[Luck.SALES] = noise
+        weather = replace(weather, shock=np.array([times]), tax=np.ones(1))  # as the script says
+        state, flows = cashflow.step(traits, state, weather, luck, parameters)
         chance = generator(_SEED, script.block, Subject.TRACES, at)
-        memory, seen = traces.observe(firm, state, flows, memory, chance, parameters)
+        memory, seen = traces.observe(firm, state, flows, memory, weather.eased, chance, parameters)
         alive = np.array([float(month >= int(traits.founded[0]))])
         history.record(at, alive, kept(state, flows, memory, seen))
     return history, state

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthetic_data.cashflow import State
 from synthetic_data.draws import Bools, Floats, Ints
 from synthetic_data.parameters import EventsParameters
+from synthetic_data.state import State
 
 
 def closing(state: State, age_months: Ints, u: Floats, p: EventsParameters) -> Bools:

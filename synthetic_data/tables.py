@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,32 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from synthetic_data import events as public
 from synthetic_data.calendar import day_of, month_text
-from synthetic_data.draws import Ints
+from synthetic_data.draws import Bools, Ints
+from synthetic_data.events import Events
 from synthetic_data.firms import Firms
 from synthetic_data.history import History
 from synthetic_data.lender_view import Bureaus
 from synthetic_data.loans import PURPOSES, Applications
+from synthetic_data.network import KINDS, Links
 from synthetic_data.outcomes import OUTCOMES, Cause, Truth
 from synthetic_data.parameters import Parameters
+from synthetic_data.signals import Signals
 from synthetic_data.traces import FILINGS
 
 Tables = dict[str, Any]
 """Name of a file -> the rows of one block, a pyarrow.Table."""
 
-NAMES = ("firms", "months", "applications", "outcomes", "truth", "credit_files")
+NAMES = (
+    "firms", "links", "events", "months", "applications", "outcomes", "truth", "credit_files",
+)  # fmt: skip
 
 _SEEN = {
     "sales": "sales_yuan", "sales_count": "sales_count", "void_count": "void_count",
     "red": "red_yuan", "purchases": "purchases_yuan", "buyers": "buyers",
     "suppliers": "suppliers", "top_buyer_share": "top_buyer_share",
+    "top_supplier_share": "top_supplier_share",
     "declared_sales": "declared_sales_yuan", "tax_paid": "tax_paid_yuan",
     "tax_arrears": "tax_arrears_yuan", "staff": "employees", "insured": "insured_persons",
     "social_paid": "social_security_paid_yuan",
@@ -49,15 +56,27 @@ _TRUE = {
     "true_social_paid": "true_social_security_paid_yuan",
     "true_owner_drawn": "true_owner_drawn_yuan",
     "true_owner_added": "true_owner_added_yuan", "true_loan": "true_loan_owed_yuan",
-    "true_missed": "true_missed_payments", "true_health": "true_health",
+    "true_missed": "true_missed_payments", "true_called": "true_guarantees_called_yuan",
+    "true_health": "true_health",
+    "true_chain": "true_buyers_health",
     "true_strain": "true_strain",
 }  # fmt: skip
+_SIGNALS = {
+    "fund_persons": "housing_fund_persons", "fund_paid": "housing_fund_paid_yuan",
+    "fund_arrears_months": "housing_fund_arrears_months", "water": "water_cubic_metres",
+    "water_overdue": "water_overdue_yuan", "exports": "exports_yuan", "imports": "imports_yuan",
+    "posts_zlzp": "posts_zlzp", "posts_qcwy": "posts_qcwy", "posts_zhyc": "posts_zhyc",
+    "online_sales": "online_sales_yuan", "negative_news": "negative_news",
+    "positive_news": "positive_news", "machine_hours": "machine_hours", "orders": "machine_orders",
+}  # fmt: skip
 _COUNTS = {"sales_count", "void_count", "buyers", "suppliers", "staff", "insured",
-           "social_arrears_months", "true_missed", "overdue_months", "queries"}  # fmt: skip
+           "social_arrears_months", "true_missed", "overdue_months", "queries",
+           "fund_persons", "fund_arrears_months", "posts_zlzp", "posts_qcwy", "posts_zhyc",
+           "negative_news", "positive_news", "orders"}  # fmt: skip
 
 
 def firms_table(firms: Firms, closed: Ints, end: int) -> Any:
-    """One row per firm; `closed` is the month of closing, unset where it lies after `end`."""
+    """One row per firm; `closed` is the month of closing, unset where it is not before `end`."""
     papers, traits = firms.papers, firms.traits
     return pa.table(
         {
@@ -78,11 +97,56 @@ def firms_table(firms: Firms, closed: Ints, end: int) -> Any:
             "true_level_yuan": np.round(traits.level_yuan, 2),
             "true_margin": traits.margin,
             "true_mill": traits.mill,
+            "true_wilfulness": np.round(traits.wilfulness, 4),
         }
     )
 
 
-def months_table(firms: Firms, history: History, burn_in: int, keep: int) -> Any:
+def links_table(firms: Firms, links: Links, keep: int) -> Any:
+    """One row per link between two of the first `keep` firms."""
+    mine = links.take((links.first < keep) & (links.second < keep))
+    codes = pa.array(firms.papers.uscc)
+    return pa.table(
+        {
+            "kind": pa.array(KINDS).take(pa.array(mine.kind)),
+            "from_uscc": codes.take(pa.array(mine.first)),
+            "to_uscc": codes.take(pa.array(mine.second)),
+            "share": pa.array(np.round(mine.share, 4), from_pandas=True),
+        }
+    )
+
+
+def events_table(
+    firms: Firms, happened: Events, parameters: Parameters, end: int, keep: int
+) -> Any:
+    """One row per public event of the first `keep` firms that happened before month `end`."""
+    mine = happened.take((happened.firm < keep) & (happened.month < end))
+    suit, change = mine.kind == public.SUIT, mine.kind == public.CHANGE
+    causes, items = parameters.events.suit_cause_weights, parameters.events.change_weights
+    on = zip(mine.month.tolist(), mine.day.tolist(), strict=True)
+    until = zip(mine.closed_month.tolist(), mine.day.tolist(), strict=True)
+    return pa.table(
+        {
+            "uscc": pa.array(firms.papers.uscc).take(pa.array(mine.firm)),
+            "kind": pa.array(public.KINDS).take(pa.array(mine.kind)),
+            "on": pa.array([day_of(*one) for one in on], pa.date32()),
+            "ended": pa.array(
+                [day_of(*one) if one[0] < end else None for one in until], pa.date32()
+            ),
+            "role": _named(public.ROLES, mine.role, suit),
+            "cause": _named(list(causes), mine.cause, suit),
+            "item": _named(list(items), mine.cause, change),
+            "amount_yuan": mine.amount_yuan,
+        }
+    )
+
+
+def _named(names: Sequence[str], positions: Ints, told: Bools) -> Any:
+    """Names by position; null where there is nothing to tell."""
+    return pa.array(names).take(pa.array(np.where(told, positions, 0), mask=~told))
+
+
+def months_table(firms: Firms, history: History, signals: Signals, burn_in: int, keep: int) -> Any:
     """One row per firm (the first `keep`) and month lived after the burn-in."""
     alive = history["alive"][burn_in:].T > 0
     alive[keep:] = False
@@ -93,8 +157,10 @@ def months_table(firms: Firms, history: History, burn_in: int, keep: int) -> Any
         "month": texts.take(pa.array(when)),
     }
     filings = history["filing"][burn_in:].T[alive].astype(np.int64)
-    for name, title in (_SEEN | _TRUE).items():
-        values = history[name][burn_in:].T[alive]
+    lived = [(name, title, history[name]) for name, title in (_SEEN | _TRUE).items()]
+    lived += [(name, title, signals.monthly[name]) for name, title in _SIGNALS.items()]
+    for name, title, column in lived:
+        values = column[burn_in:].T[alive]
         columns[title] = values.astype(np.int64) if name in _COUNTS else _rounded(name, values)
         if name == "tax_paid":
             columns["filing"] = pa.array(FILINGS).take(pa.array(filings))
@@ -158,7 +224,9 @@ def loan_tables(
 
 
 def _rounded(name: str, values: Any) -> Any:
-    share = name in ("top_buyer_share", "true_health", "true_strain")
+    share = name in (
+        "top_buyer_share", "top_supplier_share", "true_health", "true_strain", "true_chain",
+    )  # fmt: skip
     return np.round(values, 4 if share else 2)
 
 

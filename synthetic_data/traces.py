@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic_data.cashflow import Flows, State
 from synthetic_data.draws import Floats, expit, logit
 from synthetic_data.firms import Firms, Habits, Table, Traits
 from synthetic_data.parameters import Parameters, TracesParameters
+from synthetic_data.state import Flows, State
 
 FILINGS = ("on_time", "late", "zero", "missing")
 """How a month was filed, by the number stored for it."""
@@ -76,12 +76,16 @@ def observe(
     state: State,
     flows: Flows,
     memory: Memory,
+    eased: bool,
     rng: np.random.Generator,
     parameters: Parameters,
 ) -> tuple[Memory, Seen]:
-    """The traces of one month, given the state after it and what moved in it."""
+    """The traces of one month, given the state after it and what moved in it.
+
+    While filing is `eased`, what comes late counts as on time.
+    """
     traits, habits, p = firms.traits, firms.habits, parameters.traces
-    z, u = rng.standard_normal((6, len(firms))), rng.random((2, len(firms)))
+    z, u = rng.standard_normal((7, len(firms))), rng.random((2, len(firms)))
     strain = memory.strain + p.strain_speed * (_strained(state, p) - memory.strain)
     red = flows.invoiced * np.minimum(
         habits.red_share * np.exp(0.5 * z[0] + p.red_strain * strain), 0.5
@@ -92,7 +96,7 @@ def observe(
     purchases = np.minimum(received, 1.0) * flows.purchases + 0.9 * fake
     net = np.round(flows.invoiced - red, 2)
 
-    filing = _filing(habits, net + memory.unfiled_sales, strain, u[0], p)
+    filing = _filing(habits, net + memory.unfiled_sales, strain, u[0], eased, p)
     unfiled = filing == FILINGS.index("missing")
     staff = np.maximum(np.round(flows.wages / parameters.firms.wage_monthly_yuan), 1.0)
     kwh = _electricity(traits, habits, state, flows, z[2], p)
@@ -106,7 +110,7 @@ def observe(
     )
     return after, Seen(
         sales=net,
-        sales_count=count,
+        sales_count=count + (np.round(red, 2) > 0.0),  # one red-letter invoice
         void_count=voided,
         red=np.round(red, 2),
         purchases=np.round(purchases, 2),
@@ -124,23 +128,29 @@ def observe(
         social_arrears_months=state.social_arrears_months,
         kwh=np.round(kwh, 1),
         electricity_overdue=np.round(overdue, 2),
-        **_bank(traits, habits, state, flows, p),
+        **_bank(traits, habits, state, flows, z[6], p),
         **_credit(traits, state, flows, strain, rng, p),
     )
 
 
 def _bank(
-    traits: Traits, habits: Habits, state: State, flows: Flows, p: TracesParameters
+    traits: Traits,
+    habits: Habits,
+    state: State,
+    flows: Flows,
+    z: Floats,
+    p: TracesParameters,
 ) -> dict[str, Floats]:
     """Money through the accounts a lender may look into; a mill moves some in circles."""
     fake = np.where(traits.mill, np.maximum(flows.invoiced - flows.sales, 0.0), 0.0)
     circling = p.mill_circulated_share * fake
     paid = flows.operating_paid + flows.tax_paid + flows.social_paid + flows.service_paid
+    balance = habits.bank_share * state.cash_yuan * np.exp(p.balance_log_sd * z)
     spent = paid + flows.loan_sunk + flows.owner_drawn
     return {
         "bank_inflow": np.round(habits.bank_share * flows.collected + circling, 2),
         "bank_outflow": np.round(habits.bank_share * spent + circling, 2),
-        "bank_balance": np.round(habits.bank_share * state.cash_yuan, 2),
+        "bank_balance": np.round(balance, 2),
     }
 
 
@@ -198,11 +208,11 @@ def _counts(
 
 
 def _filing(
-    habits: Habits, declared: Floats, strain: Floats, u: Floats, p: TracesParameters
+    habits: Habits, declared: Floats, strain: Floats, u: Floats, eased: bool, p: TracesParameters
 ) -> Floats:
     tilt = p.filing_strain * strain - p.filing_punctual * habits.punctual
     missing = expit(logit(p.missing_filing) + tilt)
-    late = expit(logit(p.late_filing) + tilt)
+    late = expit(logit(p.late_filing) + tilt) * (not eased)
     names = np.where(declared > 0.0, FILINGS.index("on_time"), FILINGS.index("zero"))
     names = np.where(u < missing + late, FILINGS.index("late"), names)
     return np.where(u < missing, FILINGS.index("missing"), names).astype(np.float64)

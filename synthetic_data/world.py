@@ -21,23 +21,30 @@ from synthetic_data import (
     events,
     lender_view,
     loans,
+    network,
     outcomes,
     ratings,
+    signal_traits,
+    signals,
     survival,
     tables,
     traces,
+    typing_faults,
 )  # fmt: skip
-from synthetic_data.cashflow import State
-from synthetic_data.draws import Floats, Ints, Subject, generator
+from synthetic_data.calendar import month_index
+from synthetic_data.draws import Ints, Subject, generator
 from synthetic_data.economy import Economy
 from synthetic_data.events import Events
 from synthetic_data.firms import BLOCK_FIRMS, Firms, draw, stack, where
 from synthetic_data.history import History, kept
 from synthetic_data.loans import Applications
+from synthetic_data.network import Network
+from synthetic_data.outcomes import Fortune
 from synthetic_data.parameters import Parameters, standard
+from synthetic_data.state import DRAWS, State
 from synthetic_data.tables import Tables
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files of a world."""
 
 
@@ -48,8 +55,8 @@ class Lives:
     history: History
     happened: Events
     closed: Ints  # month of closing, (n_firms,)
-    luck: Floats  # (n_months, DRAWS, n_firms)
-    asked: list[tuple[Applications, State]]  # with the applicants' states when they asked
+    met: Fortune
+    asked: list[tuple[Applications, State]]  # with the states of all firms at the time
 
 
 def generate(
@@ -59,13 +66,15 @@ def generate(
     seed: int,
     on_block: Callable[[int], None] | None = None,
     workers: int = 2,
+    parameters: Parameters | None = None,
 ) -> None:
     """Simulate `firms` firms for `months` months and write the world's files into `out`.
 
-    `on_block` is told how many firms each finished block adds. Same numbers, same bytes, for any
-    number of workers. Raises ValueError for a world too small or too short.
+    `parameters` are the standard ones or those of scenarios (`parameters.load`). `on_block` is told
+    how many firms each finished block adds. Same numbers, same bytes, for any number of workers.
+    Raises ValueError for a world too small or too short.
     """
-    parameters = standard()
+    parameters = parameters or standard()
     _check(parameters, firms, months)
     blocks = range(-(-firms // BLOCK_FIRMS))
     parallel = joblib.Parallel(n_jobs=min(workers, len(blocks)), return_as="generator")
@@ -87,6 +96,8 @@ def generate(
         "months": months,
         "first_month": parameters.world.first_month,
         "parameters_sha256": parameters.sha256,
+        "scenarios": parameters.scenarios,
+        "scenarios_sha256": parameters.scenarios_sha256,
     }
     (out / "world.json").write_bytes(msgspec.json.format(msgspec.json.encode(about)) + b"\n")
 
@@ -97,23 +108,26 @@ def simulate_block(
     """One block from founding to credit files; the tables hold its first `keep` firms."""
     total = parameters.world.burn_in_months + months
     climate = economy.build(parameters, total)
-    members = draw(parameters, seed, block)
-    lives = live(parameters, members, climate, seed, block, total)
+    members, links = network.draw(parameters, draw(parameters, seed, block), seed, block)
+    lives = live(parameters, members, links, climate, seed, block, total)
     truth = [
         outcomes.live_again(
-            parameters, climate, members.traits, asked, states,
-            lives.luck[int(asked.month[0]) - climate.first :], seed, block,
+            parameters, climate, members.traits, links.debtor, asked, states,
+            lives.met.since(int(asked.month[0]) - climate.first), seed, block,
         )
         for asked, states in lives.asked
     ]  # fmt: skip
-    rated = ratings.rate(parameters, members, lives.history, seed, block)
-    bureaus = lender_view.Bureaus(parameters, members, lives.history, lives.happened, rated)
+    bureaus = asked_about(parameters, members, lives, seed, block)
     applications = stack([asked for asked, _ in lives.asked])
     mine = applications.firm < keep
     return {
         "firms": tables.firms_table(members, lives.closed, climate.first + total)[:keep],
         "months": tables.months_table(
-            members, lives.history, parameters.world.burn_in_months, keep
+            members, lives.history, bureaus.signals, parameters.world.burn_in_months, keep
+        ),
+        "links": tables.links_table(members, links.links, keep),
+        "events": tables.events_table(
+            members, lives.happened, parameters, climate.first + total, keep
         ),
         **tables.loan_tables(
             members, applications.take(mine), stack(truth).take(mine), bureaus, parameters
@@ -121,49 +135,73 @@ def simulate_block(
     }
 
 
+def asked_about(
+    parameters: Parameters, members: Firms, lives: Lives, seed: int, block: int
+) -> lender_view.Bureaus:
+    """The sources, ready to be asked about a block of firms that has lived."""
+    history = lives.history
+    rated = ratings.rate(parameters, members, history, seed, block)
+    usual = signal_traits.draw(parameters, members, seed, block)
+    seen = signals.observe(parameters, members, usual, history, seed, block)
+    faults = typing_faults.draw(parameters.lender, members, history.first, seed, block)
+    return lender_view.Bureaus(parameters, members, history, lives.happened, rated, seen, faults)
+
+
 def live(
-    parameters: Parameters, members: Firms, climate: Economy, seed: int, block: int, months: int
+    parameters: Parameters,
+    members: Firms,
+    links: Network,
+    climate: Economy,
+    seed: int,
+    block: int,
+    months: int,
 ) -> Lives:
     """A block, month by month: firms enter, ask for loans, trade, pay, leave traces, close."""
-    n, traits = len(members), members.traits
-    opening = generator(seed, block, Subject.OPENING).standard_normal((3, n))
+    n, traits, burn_in = len(members), members.traits, parameters.world.burn_in_months
+    opening = generator(seed, block, Subject.OPENING).standard_normal((4, n))
     state = newborn = cashflow.opening(parameters, traits, opening, climate.first)
     memory = fresh = traces.nothing(n)
     closed: Ints = np.full(n, events.NEVER)
     history = History(climate.first, months, n)
-    luck = np.zeros((months, cashflow.DRAWS, n))
+    luck, calls = np.zeros((months, DRAWS, n)), np.zeros((months, n))
+    lending = month_index(parameters.world.lending_from) - climate.first
     happened: list[Events] = []
     asked_all: list[tuple[Applications, State]] = []
     for at in range(months):
         month = climate.first + at
         entering = traits.founded == month
-        state, memory = where(entering, newborn, state), where(entering, fresh, memory)
+        state, memory = cashflow.enter(entering, newborn, state), where(entering, fresh, memory)
         alive = (traits.founded <= month) & (closed > month)
-        weather = climate.weather(month, traits.sector, traits.exposure)
-        if at >= parameters.world.burn_in_months:
+        weather = climate.weather(month, traits)
+        if at >= lending:
             asked = loans.ask(
                 members, state, weather, alive, memory.strain, history, at,
                 generator(seed, block, Subject.APPLICATIONS, at), parameters,
             )  # fmt: skip
-            if len(asked.firm) and at + parameters.world.window_months < months:
-                asked_all.append((asked, state.take(asked.firm)))
+            recorded = burn_in <= at < months - parameters.world.window_months
+            if len(asked.firm) and recorded:
+                asked_all.append((asked, state))
             state = loans.pay_out(state, asked, parameters)
-        luck[at] = cashflow.draws(generator(seed, block, Subject.CASHFLOW, at), n)
-        well = ~state.defaulted
-        state, flows = cashflow.step(traits, state, weather, luck[at], parameters)
+        drawn = cashflow.draws(generator(seed, block, Subject.CASHFLOW, at), n)
+        luck[at], before = links.share(drawn), state
+        after, flows = cashflow.step(traits, before, weather, luck[at], parameters)
+        state = network.called(before, after, links.debtor, traits)
+        calls[at] = state.called_yuan
         chance = generator(seed, block, Subject.TRACES, at)
-        memory, seen = traces.observe(members, state, flows, memory, chance, parameters)
+        memory, seen = traces.observe(
+            members, state, flows, memory, weather.eased, chance, parameters
+        )
         history.record(at, alive.astype(np.float64), kept(state, flows, memory, seen))
         chance = generator(seed, block, Subject.EVENTS, at)
         happened += events.happen(
             month, alive, memory.strain, state.scale_yuan,
-            state.loan_yuan + state.overdue_yuan, state.defaulted & well,
+            state.loan_yuan + state.overdue_yuan, state.defaulted & ~before.defaulted,
             chance, parameters.events,
         )  # fmt: skip
         age, u = month - traits.founded, chance.random(n)
         closing = survival.closing(state, age, u, parameters.events)
         closed = np.where(alive & closing, month + 1, closed)
-    return Lives(history, events.join(happened), closed, luck, asked_all)
+    return Lives(history, events.join(happened), closed, Fortune(luck, calls), asked_all)
 
 
 def _check(parameters: Parameters, firms: int, months: int) -> None:

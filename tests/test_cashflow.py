@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from synthetic_data import cashflow, economy
-from synthetic_data.cashflow import State
-from synthetic_data.firms import draw
+from synthetic_data.firms import Traits, draw
 from synthetic_data.parameters import standard
+from synthetic_data.state import State
 
 P = standard()
 FIRMS = draw(P, 3, 0)
@@ -17,15 +17,15 @@ N = len(FIRMS)
 
 
 def opening() -> State:
-    return cashflow.opening(P, FIRMS.traits, np.zeros((3, N)), CLIMATE.first)
+    return cashflow.opening(P, FIRMS.traits, np.zeros((4, N)), CLIMATE.first)
 
 
-def lived(state: State, months: int, seed: int = 1) -> list[State]:
+def lived(state: State, months: int, seed: int = 1, traits: Traits = FIRMS.traits) -> list[State]:
     """The states of some months with the same luck for the same seed."""
     rng, states = np.random.default_rng(seed), []
     for at in range(months):
-        weather = CLIMATE.weather(CLIMATE.first + at, FIRMS.traits.sector, FIRMS.traits.exposure)
-        state, _ = cashflow.step(FIRMS.traits, state, weather, cashflow.draws(rng, N), P)
+        weather = CLIMATE.weather(CLIMATE.first + at, FIRMS.traits)
+        state, _ = cashflow.step(traits, state, weather, cashflow.draws(rng, N), P)
         states.append(state)
     return states
 
@@ -57,10 +57,19 @@ def test_no_stock_of_money_is_ever_negative_or_undefined() -> None:
 
 def test_a_loan_that_is_paid_every_month_is_repaid_after_its_tenor() -> None:
     rich = replace(opening(), cash_yuan=opening().scale_yuan * 1000)
-    states = lived(lent(rich, rich.scale_yuan), 13)
+    willing = replace(FIRMS.traits, wilfulness=np.zeros(N))
+    states = lived(lent(rich, rich.scale_yuan), 13, traits=willing)
     assert (states[0].loan_yuan > 0).all()
     assert not states[-1].defaulted.any()
     assert (states[-1].loan_yuan == 0).all()
+
+
+def test_an_owner_who_refuses_defaults_with_money_at_hand() -> None:
+    rich = replace(opening(), cash_yuan=opening().scale_yuan * 1000)
+    traits = replace(FIRMS.traits, wilfulness=np.full(N, 2_000.0))  # begins in most months
+    states = lived(lent(rich, rich.scale_yuan), 8, traits=traits)
+    assert states[-1].defaulted.mean() > 0.95
+    assert (states[-1].unpaid_bills_yuan == 0).all()
 
 
 def test_default_comes_with_the_third_payment_missed_in_a_row_and_never_before() -> None:

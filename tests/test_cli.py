@@ -3,22 +3,19 @@
 import asyncio
 import subprocess
 import sys
-import zlib
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import apsw
 import msgspec
-import pyarrow.parquet as pq
 import pytest
 
 from service.application import Request, parse
 from service.cli import app
 from service.consent import Grant
 from service.decide import Decision, Engine, decide
-from service.intake import ShortApplication
+from service.intake import ShortApplication, without_file
 from service.ledger import open_ledger
-from service.worlds import latest_files, without_file
 
 
 def yidaitong(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -55,18 +52,6 @@ def test_an_exchange_is_not_started_with_what_it_does_not_know() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_an_exchange_knows_the_latest_file_of_every_firm(world: Path) -> None:
-    kept = latest_files(world)
-    stories = latest_files(None)
-    assert len(stories) == 3, "two stories are told of one firm"
-    assert set(stories) < set(kept)
-    rows = pq.read_table(world / "applications.parquet", columns=["uscc", "as_of"]).to_pylist()
-    latest = max(str(row["as_of"]) for row in rows if row["uscc"] == rows[0]["uscc"])
-    file = msgspec.json.decode(zlib.decompress(kept[rows[0]["uscc"]]))
-    assert file["as_of"] == latest
-    assert len(kept) == len(stories) + len({row["uscc"] for row in rows})
-
-
 def test_an_unknown_story_is_answered_with_the_known_ones() -> None:
     done = yidaitong("application", "--story", "unicorn")
     assert done.returncode == 1
@@ -78,6 +63,7 @@ def test_an_unknown_story_is_answered_with_the_known_ones() -> None:
     [
         (("decide", "nowhere.json"), "expected a file of applicant JSON"),
         (("train", "--world", "nowhere", "--out", "x"), "yidaitong generate"),
+        (("generate", "--scenario", "flood", "--out", "x"), "expected a .toml file or one of"),
         (("verify", "--ledger", "sqlite:///nowhere.db"), "no such file"),
         (("verify", "--ledger", "mysql://x"), "expected sqlite:///relative.db"),
         (("replay", "x", "--artifact", "nowhere"), "yidaitong train --out"),

@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 
 from service.demo import Told, run
-from service.worlds import without_file
+from service.intake import without_file
 from tests.conftest import exchange_command, serve_command
 
 

@@ -2,16 +2,25 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import httpx
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from model.credit_file import SOURCES, Fault
 from service.application import parse
-from service.exchange import Exchange, Faults, create_exchange, exchange_file, profile
+from service.exchange import (
+    Exchange,
+    Faults,
+    LatestFiles,
+    create_exchange,
+    exchange_file,
+    profile,
+)
 from service.outlet import read
 from tests.source_stand_ins import DAY, EVIDENCE
 
@@ -122,3 +131,21 @@ def test_profiles_are_named_and_may_be_made_worse() -> None:
         with pytest.raises(Fault, match="expected one of"):
             profile(*words)
     assert set(exchange_file().delay_ms) - {"default"} <= set(SOURCES)
+
+
+def test_the_latest_file_of_every_firm_is_served(world: Path, stories: dict[str, bytes]) -> None:
+    told = [
+        msgspec.json.encode(msgspec.json.decode(one)["credit_file"]) for one in stories.values()
+    ]
+    kept = LatestFiles(told, world)
+    of_stories = {msgspec.json.decode(one)["uscc"] for one in told}
+    rows = pq.read_table(world / "applications.parquet", columns=["uscc", "as_of"]).to_pylist()
+    assert set(kept.usccs) == of_stories | {row["uscc"] for row in rows}
+    latest = max(str(row["as_of"]) for row in rows if row["uscc"] == rows[0]["uscc"])
+    assert msgspec.json.decode(kept.file(rows[0]["uscc"]) or b"")["as_of"] == latest
+    assert kept.file("none") is None
+
+
+def test_a_folder_that_is_no_world_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="expected what `yidaitong generate` writes"):
+        LatestFiles([], tmp_path)

@@ -103,7 +103,7 @@ def test_what_is_gathered_is_decided_as_if_it_had_been_posted(
     posted = both.server.post(
         "/v1/decisions", content=stories["mask-maker"], headers={"content-type": "application/json"}
     ).json()
-    own = ("decision_id", "decided_at", "timings_us", "record", "gathering")
+    own = ("decision_id", "decided_at", "timings_us", "record", "gathering", "application")
     assert {k: v for k, v in decision.items() if k not in own} == {
         k: v for k, v in posted.items() if k not in own
     }

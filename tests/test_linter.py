@@ -81,7 +81,7 @@ EDITS: list[tuple[str, str, str, str]] = [
     ("[limit]", "stress = 0.25", "stress = 25", "value another"),
     ("[sources]", '"registry", "courts"', '"registry"', "source-left-out courts"),
     ("[sources]", '"social_security", "el', '"tax", "social_security", "el', "source-twice one"),
-    ("[sources]", '"electricity"]', '"elektricity"]', "value another"),
+    ("[sources]", '"electricity",', '"elektricity",', "value another"),
 ]  # fmt: skip
 
 

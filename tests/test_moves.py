@@ -8,7 +8,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from model.credit_file import AbnormalListing, DishonestListing, Enforcement
+from model.credit_file import (
+    AbnormalListing,
+    DishonestListing,
+    Enforcement,
+    HousingFund,
+    Water,
+)
 from service.application import Request
 from service.moves import TENORS_MONTHS, Changed, moves
 
@@ -47,6 +53,14 @@ def troubled(healthy: Request) -> Request:
     )
     request = with_(request, "social_security", arrears_months=2, paid_yuan=[700.0, 900.0])
     request = with_(request, "electricity", overdue_yuan=1_234.0)
+    months = ["2019-09", "2019-10"]
+    fund = HousingFund(
+        as_of=AS_OF, months=months, paying_persons=[3, 0], paid_yuan=[650.0, 0.0], arrears_months=1
+    )
+    water = Water(as_of=AS_OF, months=months, cubic_metres=[4.0, 5.0], overdue_yuan=321.0)
+    request = replace(
+        request, credit_file=replace(request.credit_file, housing_fund=fund, water=water)
+    )
     invoices, section = request.credit_file.invoices, request.credit_file.credit_bureau
     assert invoices is not None
     assert section is not None
@@ -66,6 +80,8 @@ def test_everything_that_can_be_put_right_is_named_with_its_price(healthy: Reque
         "FILE-RETURNS": 0.0,
         "PAY-SOCIAL-SECURITY": 1_800.0,
         "PAY-ELECTRICITY": 1_234.0,
+        "PAY-HOUSING-FUND": 650.0,
+        "PAY-WATER": 321.0,
         "PERFORM-JUDGMENTS": 300_000.0,
         "LEAVE-ABNORMAL-LIST": 0.0,
         "PAY-IN-CAPITAL": 1_000.0,

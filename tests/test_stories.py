@@ -3,7 +3,7 @@ from datetime import date
 import msgspec
 import pytest
 
-from model.credit_file import SOURCES, CreditFile, check
+from model.credit_file import FIRST_SOURCES, SOURCES, CreditFile, check
 from model.portrait import named, portrait
 from synthetic_data.stories import _FIRST_BLOCK, STORIES, _credit_file, application
 
@@ -24,9 +24,10 @@ def test_a_story_is_a_valid_request(code: str) -> None:
     credit_file = told(code)
     check(credit_file)
     assert request["applicant"] == credit_file.uscc
-    assert request["consent"]["sources"] == list(SOURCES)
+    told_by = [source for source in SOURCES if getattr(credit_file, source) is not None]
+    assert request["consent"]["sources"] == told_by
     assert date.fromisoformat(request["consent"]["granted"]) <= credit_file.as_of
-    assert all(getattr(credit_file, source) is not None for source in SOURCES)
+    assert told_by == list(SOURCES if code == "exporter" else FIRST_SOURCES)
     assert credit_file.uscc[4:8] == "9999"
 
 
@@ -87,6 +88,20 @@ def test_the_mill_invoices_tens_of_millions_on_flat_electricity_and_staff() -> N
     assert float(str(mill["sales_growth_12m"])) > 4
     assert abs(float(str(mill["kwh_growth_12m"]))) < 0.15
     assert abs(float(str(mill["insured_growth_12m"]))) < 0.15
+
+
+def test_the_exporters_sources_bear_each_other_out() -> None:
+    exporter = seen("exporter")
+    numbers = {name: float(str(value)) for name, value in exporter.items() if value != value or
+               not isinstance(value, str | None)}  # fmt: skip
+    assert 0.35 < numbers["exports_to_sales_12m"] < 0.6
+    assert exporter["customs_rating"] == "general"
+    assert numbers["patents"] >= 10
+    assert numbers["technology_titles"] >= 2
+    assert numbers["contract_keeping"] == 1.0
+    assert numbers["fund_arrears_months"] == numbers["water_overdue_yuan"] == 0.0
+    assert abs(numbers["sales_machines_divergence"]) < 0.15
+    assert numbers["fund_paying_persons"] <= numbers["insured_persons"]
 
 
 def test_stories_stand_beyond_every_block_a_world_can_have() -> None:

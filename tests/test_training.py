@@ -1,10 +1,17 @@
 from pathlib import Path
 
+import joblib
 import pytest
+from msgspec.structs import replace
 
+from model import artifact as artifacts
 from model import training
 from model.artifact import Card
-from model.features import NOT_SCORED
+from model.credit_file import CreditFile
+from model.features import INDEX, NOT_SCORED
+from model.portrait import portrait
+from model.scorer import Scorer
+from model.table import FORMAT, Axis, Column, ScorecardFile, TwoWay
 from model.training import by_vintage, read_loans, train
 
 
@@ -47,3 +54,43 @@ def test_too_few_vintages_are_refused(world: Path) -> None:
 
 def test_directions_cover_every_scored_feature(world: Path) -> None:
     assert set(training.directions()) == set(read_loans(world).features.columns)
+
+
+def test_features_that_change_no_score_are_left_out_and_named(
+    artifact_and_card: tuple[Path, Card], credit_files: list[CreditFile]
+) -> None:
+    folder, card = artifact_and_card
+    stored, _ = artifacts.load(folder)
+    idle, kept = card.loans["idle_features"], [column.name for column in stored.columns]
+    assert sorted([*idle, *kept]) == sorted(training.directions())
+    assert idle
+    estimator = joblib.load(folder / artifacts.ESTIMATOR)
+    portraits = [portrait(one) for one in credit_files[:50]]
+    features = training.frame(portraits)
+    expected = estimator.predict_proba(features)[:, 1]
+    scorer = Scorer(stored, INDEX)
+    assert [scorer.rate(one)[1] for one in portraits] == pytest.approx(list(expected), abs=1e-12)
+
+
+def test_an_idle_feature_leaves_its_mean_behind() -> None:
+    column = Column(
+        name="a", source="tax", unit="yuan", dimension="capacity", group="a", label_zh="甲",
+        label_en="A", direction=0, kind="number", cuts=[1.0], contributions=[-0.5, 0.5],
+        missing=0.0, unknown=0.0, reference=0.0,
+    )  # fmt: skip
+    same = replace(column, name="b", cuts=[], contributions=[0.25], missing=0.25, unknown=0.25)
+    paired = replace(column, name="c", cuts=[], contributions=[0.0])
+    table = TwoWay(
+        first=Axis(feature="a", cuts=[1.0]), second=Axis(feature="c", cuts=[2.0]),
+        contributions=[[0.1, 0.2, 0.0]] * 3, reference=0.0,
+    )  # fmt: skip
+    card = ScorecardFile(
+        format=FORMAT, name="x", intercept=-3.0, columns=[column, same, paired], two_way=[table],
+        scale=training.SCALE, grades=training.GRADES,
+    )  # fmt: skip
+    kept, idle = training.without_idle(card)
+    assert idle == ["b"]
+    assert [one.name for one in kept.columns] == ["a", "c"]
+    assert kept.intercept == -2.75
+    alone = replace(card, columns=[same], two_way=[])
+    assert training.without_idle(alone) == (alone, [])

@@ -1,11 +1,13 @@
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from synthetic_data.parameters import standard
+from synthetic_data.parameters import load, standard
+from synthetic_data.scenario import names
 from synthetic_data.tables import NAMES, Tables
 from synthetic_data.world import generate, simulate_block
 
@@ -30,6 +32,17 @@ def test_one_worker_and_two_write_the_same_bytes(tmp_path: Path) -> None:
     generate(tmp_path / "two", 1_200, MONTHS, 7, workers=2)
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
     assert told == [1_000, 200]
+
+
+def test_so_they_do_with_every_scenario_laid_over(tmp_path: Path) -> None:
+    chosen = load(scenarios=[name for name in names() if name != "published"])
+    chosen = replace(chosen, world=replace(chosen.world, futures=1))
+    generate(tmp_path / "one", 1_200, MONTHS, 7, workers=1, parameters=chosen)
+    generate(tmp_path / "two", 1_200, MONTHS, 7, workers=2, parameters=chosen)
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+    assert json.loads((tmp_path / "one" / "world.json").read_text())["scenarios"] == [
+        "published", *(name for name in names() if name != "published")
+    ]  # fmt: skip
 
 
 def test_another_seed_writes_another_world(small: Path, tmp_path: Path) -> None:
@@ -78,12 +91,14 @@ def test_a_longer_world_tells_the_same_loans(
 def test_the_world_says_how_it_was_made(small: Path) -> None:
     told = json.loads((small / "world.json").read_text())
     assert told == {
-        "format": 1,
+        "format": 2,
         "seed": 7,
         "firms": 1_000,
         "months": MONTHS,
         "first_month": "2018-01",
         "parameters_sha256": standard().sha256,
+        "scenarios": ["published"],
+        "scenarios_sha256": standard().scenarios_sha256,
     }
 
 

@@ -13,8 +13,10 @@ async function months() {
     ["electricity", "kwh", t("用电", "electricity"), (value) => `${number(value)} kWh`],
     ["social_security", "insured_persons", t("参保人数", "insured staff"), number],
     ["bank", "inflow_yuan", t("银行流入", "money received"), yuan],
+    ["customs", "exports_yuan", t("出口", "exports"), yuan],
+    ["industrial_internet", "machine_hours", t("设备运行时长", "machine hours"), (value) => t(`${number(value)} 小时`, `${number(value)} h`)],
   ].filter(([source]) => file[source]?.months.length);
-  const dashes = ["solid", "dot", "dash", "longdash", "dashdot"];
+  const dashes = ["solid", "dot", "dash", "longdash", "dashdot", "longdashdot", "2px 6px"];
   await draw("#months", series.map(([source, field, name, said], at) => {
     const { months: x, [field]: values } = file[source];
     const recent = values.slice(-24), mean = recent.reduce((sum, value) => sum + value, 0) / recent.length || 1;

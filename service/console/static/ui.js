@@ -21,6 +21,8 @@ export const micro = (us) => us >= 1000 ? `${(us / 1000).toFixed(us >= 10000 ? 0
 export const sources = {
   registry: t("市场监管登记", "company registry"), tax: t("税务", "tax bureau"), invoices: t("增值税发票", "VAT invoices"), social_security: t("社会保险", "social security"),
   electricity: t("电力", "electricity"), courts: t("法院", "courts"), bank: t("银行流水", "bank statements"), credit_bureau: t("征信", "credit bureau"),
+  housing_fund: t("住房公积金", "housing fund"), water: t("供水", "water utility"), customs: t("海关", "customs"), intellectual_property: t("知识产权与资质", "patent and qualification offices"),
+  hiring: t("招聘网站", "job sites"), online: t("电商与舆情", "online shops and news"), industrial_internet: t("工业互联网", "industrial internet"),
 };
 export const verdicts = { approve: t("批准", "Approved"), refer: t("转人工", "Referred"), decline: t("拒绝", "Declined") };
 
