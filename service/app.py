@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -23,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.credit_file import Fault
-from service import notice
+from service import intake, notice
 from service.application import parse
 from service.body import invalid, json_body
 from service.chain import Receipt, Record
@@ -33,6 +34,7 @@ from service.console.assets import Assets
 from service.console.pages import Pages
 from service.day import local, today
 from service.decide import Decision, Engine, decide
+from service.gathering import Gathering
 from service.ledger import Ledger, LedgerBusy, LedgerError
 from service.problem import MEDIA_TYPE, Problem
 from service.recourse import recourse
@@ -52,6 +54,8 @@ def create_app(parts: Parts) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        if parts.gateway is not None:
+            await parts.gateway.close()
         ledger.close()
         parts.desk.close()
 
@@ -79,6 +83,7 @@ def create_app(parts: Parts) -> ASGIApp:
 
     scores = Scores(engine.scorer.card, engine.versions.scorecard)
     decisions = _Decisions(parts)
+    app.router.routes.extend(intake.routes(parts, decisions.decided))
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
     app.router.routes.extend(api.routes(parts))
     app.router.routes.extend(Pages(parts, Assets()).routes())
@@ -189,7 +194,7 @@ class _Decisions:
         """One request, as ASGI defines it."""
         try:
             body = await json_body(dict(scope["headers"]), receive, self._max_body_bytes)
-            reply = await self._decided(body)
+            reply = await self.decided(body)
         except ClientDisconnect:
             return
         except Exception as error:
@@ -200,9 +205,14 @@ class _Decisions:
         await send({"type": "http.response.start", "status": 201, "headers": headers})
         await send({"type": "http.response.body", "body": reply})
 
-    async def _decided(self, body: bytes) -> bytes:
-        """Decide on a body and record it; the reply, once the record is durable."""
-        received = time.perf_counter_ns()
+    async def decided(
+        self, body: bytes, gathering: Gathering | None = None, received: int | None = None
+    ) -> bytes:
+        """Decide on a body and record it; the reply, once the record is durable.
+
+        With how its credit file was gathered, and when the application was received, if it was.
+        """
+        received = received or time.perf_counter_ns()
         asked = parse(body, today())
         begun = time.perf_counter_ns()
         decision = decide(
@@ -213,6 +223,8 @@ class _Decisions:
             tick=time.perf_counter_ns,
         )
         decided = time.perf_counter_ns()
+        if gathering is not None:
+            decision = replace(decision, gathering=gathering)
         stored = _encode(decision)
         receipt = await self._ledger.append(decision.decision_id, body, stored)
         self._clocks.add(time.perf_counter_ns() - received, decided - begun)

@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -47,6 +48,7 @@ class Request(_Record, frozen=True, kw_only=True):
     credit_file: CreditFile
 
 
+Posted = TypeVar("Posted")
 _decode = msgspec.json.Decoder(Request).decode
 _decode_any = msgspec.json.Decoder().decode
 
@@ -58,19 +60,7 @@ def parse(body: bytes, today: date) -> Request:
     after a code, is read as meant (model/credit_file_typing.py). Raises Fault naming the field, the
     value got and what was expected.
     """
-    try:
-        try:
-            request = _decode(body)
-        except msgspec.ValidationError as error:
-            tidy = _tidied(body)
-            if tidy is None:
-                raise _fault_of(error, _decode_any(body)) from None
-            request = tidy
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Fault("body", _excerpt(body), f"valid JSON in UTF-8 ({error})") from None
-    except RecursionError:
-        raise Fault("body", "deeply nested JSON", "nesting as in the schema") from None
-    refuse_duplicate_keys(body)
+    request = strictly(body, _decode, _tidied)
     try:
         _check(request, today)
     except Fault:
@@ -80,6 +70,31 @@ def parse(body: bytes, today: date) -> Request:
         request = tidy
         _check(request, today)
     return request
+
+
+def strictly(
+    body: bytes,
+    decode: Callable[[bytes], Posted],
+    mend: Callable[[bytes], Posted | None] = lambda _: None,
+) -> Posted:
+    """Read what was posted as a record of one kind; raises Fault as `parse` does.
+
+    `mend` reads once more what is only badly typed; None when nothing is.
+    """
+    try:
+        try:
+            posted = decode(body)
+        except msgspec.ValidationError as error:
+            mended = mend(body)
+            if mended is None:
+                raise _fault_of(error, _decode_any(body)) from None
+            posted = mended
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Fault("body", _excerpt(body), f"valid JSON in UTF-8 ({error})") from None
+    except RecursionError:
+        raise Fault("body", "deeply nested JSON", "nesting as in the schema") from None
+    refuse_duplicate_keys(body)
+    return posted
 
 
 def _tidied(body: bytes) -> Request | None:

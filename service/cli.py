@@ -8,11 +8,11 @@ import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from service import backoffice, imports, scorecards, worlds
+from service import backoffice, imports, keyring, scorecards, worlds
 from service.options import (
     Artifact,
     LedgerUrl,
@@ -27,13 +27,19 @@ from service.options import (
 )
 from service.scorecards import train_on_world
 from service.settings import HOME, Settings
-from service.worlds import DEMO_FIRMS, DEMO_MONTHS, DEMO_SEED, simulate
+from service.worlds import (
+    DEMO_FIRMS,
+    DEMO_MONTHS,
+    DEMO_SEED,
+    simulate,
+)
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(scorecards.app)
 app.add_typer(imports.app)
 app.add_typer(backoffice.app)
 app.add_typer(worlds.app)
+app.add_typer(keyring.app, name="keys")
 
 
 @app.command()
@@ -83,6 +89,10 @@ def serve(
     ledger: LedgerUrl = None,
     artifact: Artifact = None,
     showcase: Annotated[Path | None, typer.Option(help="what the console shows besides")] = None,
+    exchange: Annotated[str | None, typer.Option(help="URL of the data exchange to ask")] = None,
+    open: Annotated[
+        bool | None, typer.Option("--open", help="ask nobody for a key; this machine only")
+    ] = None,
 ) -> None:
     """Start the server with its console; without a scorecard it makes the demo's first.
 
@@ -92,8 +102,9 @@ def serve(
     from service.scores import own_table
 
     settings = settings_of(
-        host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase
-    )
+        host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase,
+        exchange=exchange, open=open,
+    )  # fmt: skip
     address = f"http://{settings.host}:{settings.port}"
     if (scores := own_table(settings.artifact)) is not None:
         err.print(f"{address}  POST /v1/scores with {settings.artifact}", soft_wrap=True)
@@ -109,17 +120,26 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="stop after the stories")] = False,
     port: Annotated[int, typer.Option(help="port to serve on; 0 picks one")] = 8000,
 ) -> None:
-    """Show data-driven credit: make what is missing, start the server, post the stories."""
+    """Show data-driven credit: make what is missing, start server and exchange, tell stories."""
     from service import demo as shown
+    from service.intake import without_file
     from synthetic_data.stories import STORIES
     from synthetic_data.stories import application as posted
 
     prepare()
-    stories = [
-        shown.Told(told.title_zh, told.title_en, told.shows_zh, told.shows_en, posted(code))
-        for code, told in STORIES.items()
-    ]
-    shown.run(out, stories, _serve_command, port=port, once=once)
+    stories, world = [], HOME / "world"
+    for code, told in STORIES.items():
+        request: dict[str, Any] = posted(code)
+        titles = (told.title_zh, told.title_en, told.shows_zh, told.shows_en)
+        stories.append(shown.Told(*titles, request, without_file(request["application"])))
+    shown.run(
+        out,
+        stories,
+        lambda port, exchange: [*_serve_command(port), "--exchange", exchange],
+        lambda port: _exchange_command(port, world),
+        port=port,
+        once=once,
+    )
 
 
 @app.command()
@@ -133,9 +153,15 @@ def bench(
     engine_only: Annotated[
         bool, typer.Option("--engine", help="in process only, beside peers")
     ] = False,
+    sources: Annotated[
+        bool, typer.Option("--sources", help="C2 with sources asked, by how they behave")
+    ] = False,
     artifact: Artifact = None,
 ) -> None:
     """Measure decision time: C3 in process, C2 over HTTP, beside what tutorials teach."""
+    if sources:
+        _bench_sources(rate or 10.0, seconds, json, artifact)
+        return
     import msgspec
 
     from service import bench as benches
@@ -178,6 +204,40 @@ def bench(
         seconds=seconds,
         out_json=json,
     )
+
+
+def _bench_sources(rate: float, seconds: float, json: Path | None, artifact: Path | None) -> None:
+    """The C2 of applications without a credit file, one for each firm of the demo's world."""
+    import msgspec
+
+    from service import waits
+    from service.sources import GatewaySettings
+
+    load_engine(artifact)  # makes the demo's world and scorecard when there are none
+    world = HOME / "world"
+    bodies = [msgspec.json.encode(one) for one in waits.asking_firms(world, int(rate * seconds))]
+
+    def serve(port: int, ledger: str, exchange: str) -> list[str]:
+        return [*_serve_command(port, ledger, artifact), "--exchange", exchange]
+
+    def exchange(port: int, profile: str) -> list[str]:
+        return [*_exchange_command(port, world), "--delays", profile]
+
+    with err.status("starting") as status:
+        found = waits.measure(
+            bodies,
+            serve,
+            exchange,
+            deadline_ms=GatewaySettings.load(Settings().sources_file).deadline_ms,
+            rate=rate,
+            seconds=seconds,
+            step=status.update,
+            folder=HOME,
+        )
+    out.width = max(out.width, 145)  # ten columns
+    out.print(waits.table(found))
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
 
 
 @app.command(hidden=True)
@@ -241,9 +301,14 @@ def examples() -> None:
 
 
 def _serve_command(port: int, ledger: str | None = None, artifact: Path | None = None) -> list[str]:
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--open"]
     command += ["--ledger", ledger] if ledger else []
     return command + (["--artifact", str(artifact)] if artifact else [])
+
+
+def _exchange_command(port: int, world: Path) -> list[str]:
+    command = [sys.executable, "-m", "service.cli", "exchange", "--port", str(port)]
+    return command + (["--world", str(world)] if world.is_dir() else [])
 
 
 def _applicant(file: Path) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from model import artifact
 from model.credit_file import SOURCES, CreditFile, sections
@@ -20,6 +20,7 @@ from model.scorer import Assessment, Scorer
 from model.table import OWN_TABLE, ScorecardError
 from service import limit as limits
 from service.application import Application, Request
+from service.gathering import Gathering
 from service.lpr import lpr_1y
 from service.offers import Catalogue, Offer, Refusal, load_catalogue, match
 from service.policy import Policy, RuleResult, Verdict, strictest
@@ -56,6 +57,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     on decline there are none. Of many eligible products the ten cheapest are offered, and always
     one that lends the most. `syndicate` holds the offers to be taken together when no single one
     covers what was asked for and allowed. In `portrait` a missing number is NaN, written as null.
+    `gathering` says how the credit file came about, when it was gathered and not posted.
     """
 
     decision_id: str
@@ -76,6 +78,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     portrait: dict[str, Value]
     versions: Versions
     timings_us: Timings
+    gathering: Gathering | UnsetType = UNSET
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from service.application import Request
 from service.benchmark import State
 from service.chain import Verification
 from service.clocks import Reading
+from service.consent import ConsentRecord, SubjectGrant
 from service.console.api import Queued, SignIn
 from service.decide import Decision
 from service.desk import Answer, Case, Dispute, Ruling, Signature
+from service.intake import ShortApplication
 from service.journal import Line, Totals
 from service.notice import FORMATS, LANGS, Notice
 from service.policy import VERDICTS
@@ -42,7 +44,7 @@ def document(scores: Scores) -> dict[str, Any]:
         scores,
         Request, Decision, Place, Notice, ProblemDocument, Recourse, Plan, Line, Totals, Reading,
         Replay, Verification, Case, Queued, Ruling, Signature, Dispute, Answer, SignIn, State,
-        FirmLine, Score,
+        FirmLine, Score, ShortApplication, SubjectGrant, ConsentRecord,
     )  # fmt: skip
     reply = components["Decision"]
     reply["properties"]["record"] = {"$ref": "#/components/schemas/Place"}
@@ -68,6 +70,17 @@ def document(scores: Scores) -> dict[str, Any]:
                     "responses": {"201": decided, **dict.fromkeys(_REFUSALS, problem)},
                 },
                 **others.pop("/v1/decisions"),
+            },
+            "/v1/applications": {
+                "post": {
+                    "operationId": "apply",
+                    "summary": "Gather a credit file with consent, and decide on it",
+                    "requestBody": {"required": True, "content": _json("ShortApplication", {})},
+                    "responses": {
+                        "201": decided,
+                        **dict.fromkeys((*_REFUSALS, "403", "404"), problem),
+                    },
+                }
             },
             "/v1/decisions/{decision_id}": {
                 "get": {
@@ -108,7 +121,14 @@ def _whole(description: str, paths: dict[str, Any], components: dict[str, Any]) 
             "description": description,
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic"},
+            },
+        },
+        "security": [{}, {"key": []}, {"password": []}],  # none on a server without keys
     }
 
 
@@ -221,6 +241,14 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
     ("get", "/v1/firms/{code}/sources/{source}", "get_section", "What one source says of it", None,
      None, ("404", "422")),
     ("get", "/v1/study", "get_study", "What each source is worth, measured", None, None, ("404",)),
+    ("post", "/v1/consents", "grant_consent", "Record what an applicant signed", "SubjectGrant",
+     "ConsentRecord", ("400", "404", "413", "415", "422", "503")),
+    ("get", "/v1/consents/{consent_id}", "get_consent", "A consent as it stands", None,
+     "ConsentRecord", ("404",)),
+    ("post", "/v1/consents/{consent_id}/revocation", "revoke_consent",
+     "Take a consent back: no source is asked under it any more", None, "ConsentRecord",
+     ("404", "503")),
+    ("get", "/v1/sources", "get_sources", "How every source is doing", None, None, ("404",)),
     ("post", "/v1/desk/session", "sign_in", "An officer signs in or out", "SignIn", None,
      ("403", "422")),
     ("get", "/v1/desk/cases", "list_cases", "What waits at the desk", None, "Queued[]", ()),
@@ -241,7 +269,8 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
 def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
     """What the console uses beside decisions."""
     source = {**by_id, "name": "source", "schema": {"type": "string", "enum": [*SOURCES]}}
-    known = {"decision_id": by_id, "code": _FIRM, "source": source}
+    consent = {**by_id, "name": "consent_id"}
+    known = {"decision_id": by_id, "code": _FIRM, "source": source, "consent_id": consent}
     paths: dict[str, Any] = {}
     for method, path, name, summary, posted, told, refusals in _OTHERS:
         schema: dict[str, Any] = {"type": "object"}
@@ -249,7 +278,7 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
             one = _ref(told.removesuffix("[]"))
             schema = {"type": "array", "items": one} if told.endswith("[]") else one
         reply = {"description": "OK", "content": {"application/json": {"schema": schema}}}
-        status = "202" if name == "start_benchmark" else "200"
+        status = {"start_benchmark": "202", "grant_consent": "201"}.get(name, "200")
         operation: dict[str, Any] = {
             "operationId": name,
             "summary": summary,

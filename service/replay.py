@@ -27,7 +27,7 @@ def versions_of(record: Record) -> Versions:
 
 
 def replay(record: Record, engine: Engine) -> Replay:
-    """Decide the stored request again; only timings, id and time are taken from the record.
+    """Decide the stored request again; id, time, timings and gathering are taken from the record.
 
     A decision made with another scorecard, policy or catalogue is not comparable: the difference
     then names the version.
@@ -41,7 +41,7 @@ def replay(record: Record, engine: Engine) -> Replay:
     again = decide(
         request, engine, decision_id=was.decision_id, decided_at=was.decided_at, tick=lambda: 0
     )
-    again = msgspec.structs.replace(again, timings_us=was.timings_us)
+    again = msgspec.structs.replace(again, timings_us=was.timings_us, gathering=was.gathering)
     made = msgspec.json.encode(again)
     if made == record.decision:
         return Replay(decision_id=was.decision_id, same=True)

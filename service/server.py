@@ -16,6 +16,7 @@ from service.console.api import Parts
 from service.console.session import Sessions
 from service.decide import Engine
 from service.desk import Desk
+from service.door import guarded
 from service.journal import Journal
 from service.ledger import open_ledger, versions_folder
 from service.options import settle
@@ -30,6 +31,12 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
     archive = Archive(versions_folder(settings.ledger))
     archive.keep(engine.versions, settings.artifact, settings.policy_file, settings.catalogue_file)
     catalogue = engine.catalogue
+    gateway = None
+    if settings.exchange is not None:
+        from service.sources import Gateway, GatewaySettings  # only who asks sources pays for it
+
+        asked = GatewaySettings.load(settings.sources_file)
+        gateway = Gateway.to(settings.exchange, asked, settings.ledger)
     return create_app(
         Parts(
             settings=settings,
@@ -43,6 +50,7 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
             benchmark=Benchmark(lambda out: _benchmark(settings.artifact, out)),
             showcase=read(settings.showcase),
             about=(settings.artifact / CARD).read_bytes(),
+            gateway=gateway,
         )
     )
 
@@ -54,6 +62,7 @@ def run(settings: Settings, with_: Engine | Scores) -> None:
         app = create_scores_app(with_, settings.max_body_bytes)
     else:
         app = make(settings, with_)
+    app = guarded(app, settings)
     settle()
     uvicorn.run(
         app,
@@ -63,6 +72,8 @@ def run(settings: Settings, with_: Engine | Scores) -> None:
         access_log=False,
         proxy_headers=False,
         timeout_graceful_shutdown=10,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
     )
 
 

@@ -1,6 +1,8 @@
 """What the server is told from outside: options or YIDAITONG_* environment variables."""
 
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,15 +32,46 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(
         default=None, description="product catalogue; the packaged one when not given"
     )
+    exchange: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="URL of the data exchange that sources are asked through; none, nothing asked",
+    )
+    sources: Path | None = Field(
+        default=None, description="how sources are asked; the packaged settings when not given"
+    )
     showcase: Path = Field(
         default=HOME / "showcase", description="folder of what the console shows besides the ledger"
     )
     officers: list[str] = Field(
         default=["Lin 林", "Zhao 赵", "Chen 陈"], description="who may sign in at the desk"
     )
+    open: bool = Field(
+        default=False, description="let everyone in, whatever keys there are; on loopback only"
+    )
+    keys: Path = Field(default=HOME / "keys.json", description="file of API keys, as hashes")
+    jwt_key: Path | None = Field(
+        default=None, description="public key (PEM) of who issues JWTs, or the secret of HS256"
+    )
+    jwt_algorithm: Literal["RS256", "ES256", "EdDSA", "HS256"] = Field(
+        default="RS256", description="the one algorithm a JWT may be signed with"
+    )
+    jwt_issuer: str = Field(default="", description="`iss` that a JWT must bear")
+    jwt_audience: str = Field(default="", description="`aud` that a JWT must bear")
+    jwt_per_minute: int = Field(default=600, ge=1, description="requests a minute, a JWT's subject")
+    tls_cert: Path | None = Field(default=None, description="certificate chain (PEM): speak TLS")
+    tls_key: Path | None = Field(default=None, description="private key of that certificate")
     max_body_bytes: int = Field(
         default=1_000_000, ge=1_000, description="largest request body accepted"
     )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def policy_file(self) -> Path:
@@ -49,3 +82,8 @@ class Settings(BaseSettings):
     def catalogue_file(self) -> Path:
         """The product catalogue in force."""
         return self.catalogue or Path(__file__).parent / "catalogue.toml"
+
+    @property
+    def sources_file(self) -> Path:
+        """The settings of sources in force."""
+        return self.sources or Path(__file__).parent / "sources.toml"

@@ -1,14 +1,15 @@
 """Tables a room can read: a decision and a scorecard's quality, in Chinese and English."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from model.artifact import Card
+from model.features import SOURCE_LABELS
 
 if TYPE_CHECKING:
     from model.flat import Seen
@@ -82,6 +83,38 @@ def columns_table(seen: "Sequence[Seen]", suggested: bool) -> Group:
         )
     lines = [f"look at {one.name}: {said}" for one in seen for said in one.warnings]
     return Group(table, *(Text(line, style="yellow") for line in lines))
+
+
+class Asked(NamedTuple):
+    """One application without a credit file: what it shows, the decision, and its C2."""
+
+    title: str
+    decision: dict[str, Any]
+    c2_ms: float
+
+
+def gathering_table(asked: Sequence[Asked]) -> Table:
+    """How long each source took in some applications, and what was decided."""
+    table = Table(title="来源 sources, milliseconds", title_justify="left")
+    for head in ("", *(one.title for one in asked)):
+        table.add_column(head, justify="right" if head else "left")
+    gathered = [one.decision["gathering"] for one in asked]
+    for answers in zip(*(one["answers"] for one in gathered), strict=True):
+        zh, en = SOURCE_LABELS[answers[0]["source"]]
+        told = [f"{one['took_ms']:,.0f} {one['status']}" for one in answers]
+        table.add_row(f"{zh} {en}", *told)
+    table.add_section()
+    rows: list[tuple[str, Callable[[Asked], str]]] = [
+        ("C2 提交到决定 decided, durable", lambda one: f"{one.c2_ms:,.0f} ms"),
+        ("期限 deadline", lambda one: f"{one.decision['gathering']['deadline_ms']:,} ms"),
+        ("C3 引擎 engine", lambda one: f"{one.decision['timings_us']['engine'] / 1e3:.2f} ms"),
+        ("结论 verdict", lambda one: VERDICTS[one.decision["verdict"]][1]),
+        ("额度 limit, yuan", lambda one: f"{one.decision['limit_yuan']:,.0f}"),
+        ("受限于 set by", lambda one: str(one.decision["limit_cap"])),
+    ]
+    for name, said in rows:
+        table.add_row(name, *map(said, asked))
+    return table
 
 
 def decision_table(decision: dict[str, Any], c2_ms: float) -> Group:

@@ -96,6 +96,9 @@ def dictionary(
 @app.command()
 def application(
     story: Annotated[str | None, typer.Option(help="which story; leave out to list them")] = None,
+    zero_material: Annotated[
+        bool, typer.Option("--zero-material", help="for /v1/applications: no credit file")
+    ] = False,
 ) -> None:
     """Print the applicant JSON of a story, ready to be posted."""
     import msgspec
@@ -109,7 +112,11 @@ def application(
         return
     if story not in STORIES:
         fail(f"--story: got {story!r}, expected one of {', '.join(STORIES)}")
-    show(msgspec.json.encode(posted(story)))
+    from service.intake import without_file
+
+    request: dict[str, Any] = posted(story)
+    shown = without_file(request["application"]) if zero_material else request
+    show(msgspec.json.encode(shown))
 
 
 @app.command()
@@ -206,6 +213,38 @@ def remedies(
             before, after = (one.pd_12m(first.limit_yuan, did) for did in ({}, done))
             seen.append((" + ".join(sorted(done)), before, after))
     out.print(remedies_table(seen))
+
+
+@app.command()
+def exchange(
+    world: Annotated[Path | None, typer.Option(help="folder of a world; left out: stories")] = None,
+    port: Annotated[int, typer.Option(help="port to listen on")] = 8001,
+    delays: Annotated[
+        str, typer.Option(help="none, realistic, one-slow or one-dead: exchange.toml")
+    ] = "realistic",
+    dead: Annotated[list[str] | None, typer.Option(help="a source that never answers")] = None,
+    slow: Annotated[list[str] | None, typer.Option(help="a source that takes seconds")] = None,
+    seed: Annotated[int, typer.Option(help="of delays and errors")] = DEMO_SEED,
+) -> None:
+    """Start a data exchange: every source of a world's firms and of the stories, over HTTP.
+
+    With each firm's latest credit file; nothing is said without a consent.
+    """
+    import msgspec
+    import uvicorn
+
+    from service.exchange import Exchange, LatestFiles, create_exchange, profile
+    from synthetic_data.stories import STORIES
+    from synthetic_data.stories import application as posted
+
+    faults = profile(delays, dead or [], slow or [])
+    stories = (msgspec.json.encode(posted(code)["credit_file"]) for code in STORIES)
+    kept = LatestFiles(stories, world)
+    err.print(f"http://127.0.0.1:{port}  data exchange, {len(kept.usccs):,} firms, delays {delays}")
+    served = create_exchange(Exchange(kept.file, kept.usccs, faults, seed))
+    uvicorn.run(
+        served, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+    )
 
 
 @app.command()

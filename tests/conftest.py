@@ -1,7 +1,7 @@
 """What tests share: one small world, the scorecard trained on it, the stories, an engine."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -124,9 +124,20 @@ def serve_showcase(
     return lambda port: [*serve(port), "--showcase", str(showcase)]
 
 
-def serve_command(artifact: Path, ledger: str) -> Callable[[int], list[str]]:
-    """The command that serves an artefact on a port."""
+def serve_command(
+    artifact: Path, ledger: str, words: Sequence[str] = ("--open",)
+) -> Callable[[int], list[str]]:
+    """The command that serves an artefact on a port, to everyone on this machine."""
     return lambda port: [
         sys.executable, "-m", "service.cli", "serve", "--port", str(port),
         "--artifact", str(artifact), "--ledger", ledger, "--showcase", str(artifact / "none"),
+        *words,
+    ]  # fmt: skip
+
+
+def exchange_command(*words: str) -> Callable[[int], list[str]]:
+    """The command that starts a data exchange on a port, with the stories' firms only."""
+    return lambda port: [
+        sys.executable, "-m", "service.cli", "exchange", "--port", str(port), "--delays", "none",
+        *words,
     ]  # fmt: skip

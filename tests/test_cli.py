@@ -10,9 +10,11 @@ import apsw
 import msgspec
 import pytest
 
-from service.application import parse
+from service.application import Request, parse
 from service.cli import app
+from service.consent import Grant
 from service.decide import Decision, Engine, decide
+from service.intake import ShortApplication, without_file
 from service.ledger import open_ledger
 
 
@@ -34,6 +36,20 @@ def test_stories_are_listed() -> None:
     listed = yidaitong("application").stdout
     assert "mask-maker" in listed
     assert "口罩" in listed
+
+
+def test_an_application_is_made_without_its_credit_file(healthy: Request) -> None:
+    short = without_file(msgspec.to_builtins(healthy.application))
+    applied = msgspec.convert(short, ShortApplication)
+    assert isinstance(applied.consent, Grant)
+    assert applied.applicant == healthy.application.applicant
+
+
+def test_an_exchange_is_not_started_with_what_it_does_not_know() -> None:
+    done = yidaitong("exchange", "--delays", "stormy")
+    assert done.returncode == 1
+    assert "expected one of none, realistic" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
 
 
 def test_an_unknown_story_is_answered_with_the_known_ones() -> None:

@@ -3,6 +3,7 @@
 import json
 from array import array
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from service.bench import Figure, Machine, Ratios, Report
 from service.load import summarise
 from service.process import Server, running
 from tests.browser import Heard, chromium, context
+from tests.conftest import exchange_command
 
 pytestmark = pytest.mark.slow
 BOTH = [(lang, theme) for lang in ("zh", "en") for theme in ("light", "dark")]
@@ -25,8 +27,11 @@ PLAIN = ("", "concept", "speed", "desk", "models")
 
 
 @pytest.fixture(scope="module")
-def server(serve_showcase: Any) -> Iterator[Server]:
-    with running(serve_showcase) as started:
+def server(serve_showcase: Any, world: Path) -> Iterator[Server]:
+    with (
+        running(exchange_command("--world", str(world))) as exchange,
+        running(lambda port: [*serve_showcase(port), "--exchange", exchange.url]) as started,
+    ):
         with httpx.Client(base_url=started.url) as client:
             for code in ("mask-maker-judgment", "mask-maker"):
                 request = client.get(f"/v1/firms/{code}").content
@@ -254,7 +259,9 @@ def test_a_pasted_firm_with_a_hostile_name_is_text(
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_any_firm_of_the_world_can_be_chosen(page: Page, server: Server) -> None:
+def test_any_firm_of_the_world_can_be_chosen_and_its_sources_light_up(
+    page: Page, server: Server, api: httpx.Client
+) -> None:
     page.goto(f"{server.url}/zh/")
     page.locator("#any-firm summary").click()
     first = page.locator("#firms .firm").first
@@ -262,6 +269,13 @@ def test_any_firm_of_the_world_can_be_chosen(page: Page, server: Server) -> None
     expect(page.locator("#chosen")).not_to_be_empty()
     page.locator("#send").click()
     expect(page.locator("#open")).to_be_visible()
+    decision_id = page.locator("#outcome").get_attribute("data-decision")
+    answers = api.get(f"/v1/decisions/{decision_id}").json()["gathering"]["answers"]
+    lit = {one["source"] for one in answers if one["status"] == "live"}
+    assert lit, "its sources were asked by the server"
+    boxes = page.locator(".consent.lit")
+    assert {box.get_attribute("data-source") for box in boxes.all()} == lit
+    assert all("s" in text for text in boxes.locator("small").all_inner_texts())
 
 
 def test_the_cut_off_can_be_dragged(page: Page, server: Server) -> None:

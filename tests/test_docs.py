@@ -5,7 +5,7 @@ import importlib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -14,7 +14,11 @@ import typer
 from service.application import Request
 from service.cli import app
 from service.decide import Decision
+from service.gathering import Answer, Gathering, Status
+from service.keys import SCOPES
 from service.openapi import EXAMPLES
+from service.settings import Settings
+from service.sources import GatewaySettings, SourceSettings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -64,6 +68,32 @@ def test_the_readmes_reply_has_the_fields_of_a_real_one(
     assert set(shown["assessment"]) <= set(real["assessment"])
     assert set(shown["offers"][0]) <= set(real["offers"][0])
     assert set(shown["reasons"][0]) <= set(real["reasons"][0])
+
+
+def test_the_readmes_gathering_has_the_fields_of_a_real_one() -> None:
+    shown = msgspec.json.decode(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[1])
+    assert set(shown) <= {*Decision.__struct_fields__}
+    assert set(shown["gathering"]) <= {*Gathering.__struct_fields__}
+    (answer,) = shown["gathering"]["answers"]
+    assert set(answer) <= {*Answer.__struct_fields__}
+
+
+def test_every_setting_and_status_of_sources_is_explained() -> None:
+    page = (ROOT / "docs" / "sources.md").read_text()
+    for kind in (GatewaySettings, SourceSettings):
+        for name in set(kind.__struct_fields__) - {"default", "source"}:
+            assert re.search(rf"^\| (.*, )?{name}[ ,]", page, re.MULTILINE), name
+    for status in get_args(Status):
+        assert f"| {status} |" in page
+
+
+def test_every_scope_and_setting_of_the_door_is_explained() -> None:
+    page = (ROOT / "docs" / "identity.md").read_text()
+    settings = [name for name in Settings.model_fields if name.startswith(("jwt_", "tls_"))]
+    for name in ("keys", "open", *settings):
+        assert re.search(rf"^\| (.*, )?{name}[ ,]", page, re.MULTILINE), name
+    for scope in SCOPES:
+        assert f"| {scope} |" in page
 
 
 def test_the_schemas_examples_are_a_story_and_its_decision(stories: dict[str, bytes]) -> None:

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -32,6 +32,9 @@ from service.replay import replay, versions_of
 from service.settings import Settings
 from service.showcase import Showcase
 
+if TYPE_CHECKING:
+    from service.sources import Gateway
+
 Handler = Callable[[Request], Awaitable[Response]]
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Decision).decode
@@ -51,6 +54,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     benchmark: Benchmark
     showcase: Showcase | None
     about: bytes
+    gateway: "Gateway | None" = None
 
 
 class Queued(Struct, frozen=True, kw_only=True):

@@ -158,7 +158,7 @@ class Pages:
             other=other, other_path=f"/{other}{path[3:]}",
             theme=theme if theme in THEMES else "", assets=self._assets.base, session=session,
             officers=self._parts.sessions.officers, sources=SOURCES, features=FEATURES,
-            showcase=self._parts.showcase,
+            showcase=self._parts.showcase, gateway=self._parts.gateway is not None,
         )  # fmt: skip
         response = Response(html, status, media_type="text/html", headers=HEADERS)
         self._parts.sessions.keep(request, response, session)

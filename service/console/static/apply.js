@@ -69,6 +69,30 @@ async function ask(box) {
   return [source, section];
 }
 
+// A firm of the world applies without a credit file: the server asks the sources, with consent.
+const asksSources = () => "gateway" in $("#apply").dataset && !state.pasted && /^[0-9A-Z]{18}$/.test(state.code) && crypto.subtle;
+
+async function applyWithoutFile(application, sources) {
+  const granted = application.consent.granted, expires = `${new Date().getFullYear() + 1}-12-31`;
+  const signed = new TextEncoder().encode(`${application.applicant} ${granted} ${expires} ${sources.join(" ")}`);
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", signed));
+  const evidence_sha256 = [...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  for (const box of boxes()) if (sources.includes(box.dataset.source)) box.classList.add("asked");
+  try {
+    const decision = await post("/v1/applications", { ...application, consent: { sources, granted, expires, evidence_sha256 } });
+    for (const one of decision.gathering.answers) {
+      const box = boxes().find((box) => box.dataset.source === one.source), lit = one.status === "live" || one.status === "cached";
+      box.classList.add(lit ? "lit" : "dark");
+      box.querySelector("small").textContent = one.status === "live" ? micro(one.took_ms * 1000) : answerWords[one.status];
+    }
+    return decision;
+  } finally { for (const box of boxes()) box.classList.remove("asked"); }
+}
+const answerWords = {
+  cached: t("已缓存", "remembered"), empty: t("无", "none"), stale: t("过期", "too old"), late: t("超时", "late"), failed: t("失败", "failed"),
+  refused: t("拒绝", "refused"), circuit_open: t("熔断", "left alone"),
+};
+
 function tick(clock, from, until) {
   const step = () => {
     if (until.at) return;
@@ -110,17 +134,19 @@ const send = trying(async () => {
     const [c1, c2, c3, c4] = clocks(), done = {};
     c1.textContent = seconds(pressed - state.opened);
     tick(c4, pressed, done);
-    const sections = Object.fromEntries(await Promise.all(consented.map(ask)));
-    const { application, credit_file: file } = state.request;
-    const request = {
-      application: {
-        ...application, amount_yuan: Number($("#amount").value), tenor_months: Number($("#tenor").value),
-        purpose: $("#purpose").value, consent: { ...application.consent, sources: Object.keys(sections) },
-      },
-      credit_file: { uscc: file.uscc, as_of: file.as_of, ...sections },
+    const { credit_file: file } = state.request, sources = consented.map((box) => box.dataset.source);
+    const application = {
+      ...state.request.application, amount_yuan: Number($("#amount").value), tenor_months: Number($("#tenor").value), purpose: $("#purpose").value,
     };
-    const sent = performance.now();
-    const decision = await post("/v1/decisions", request);
+    let sent = performance.now(), decision;
+    if (asksSources()) decision = await applyWithoutFile(application, sources);
+    else {
+      const sections = Object.fromEntries(await Promise.all(consented.map(ask)));
+      sent = performance.now();
+      decision = await post("/v1/decisions", {
+        application: { ...application, consent: { ...application.consent, sources } }, credit_file: { uscc: file.uscc, as_of: file.as_of, ...sections },
+      });
+    }
     c2.textContent = seconds(performance.now() - sent);
     c3.textContent = seconds(decision.timings_us.engine / 1000);
     const paid = decision.verdict === "approve";
