@@ -6,6 +6,7 @@ PostgreSQL ledger keep them there, and the folder is this machine's copy.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from model.artifact import CARD, SCORECARD
 from service.decide import Engine, Versions
 from service.ledger import versions_folder
 from service.store import is_postgres
+
+_NAME = re.compile(r"scorecard-[0-9a-f]+/(scorecard|card)\.json|(policy|catalogue)-[0-9a-f]+\.toml")
 
 
 class ArchiveError(RuntimeError):
@@ -73,6 +76,8 @@ class Archive:
             from service.postgres_store import kept_files
 
             for name, content in kept_files(self._shared):
+                if not _NAME.fullmatch(name):
+                    raise ArchiveError(f"the ledger keeps a file named {name!r}: not a version")
                 _write(content, self.folder / name)
 
     def take_in(self, folder: Path) -> None:

@@ -19,7 +19,7 @@ from service.ledger import (
     verify,
     versions_folder,
 )
-from service.store import is_postgres, sqlite_path
+from service.store import NoLedger, is_postgres, sqlite_path
 
 DESK = "desk"
 
@@ -82,7 +82,7 @@ def _copy_desk(url: str, copy: str, *, restoring: bool = False) -> str | None:
     source, target = ledger_beside(url, DESK), ledger_beside(copy, DESK)
     try:
         open_ledger(source, read_only=True).close()
-    except LedgerUnavailable:
+    except NoLedger:
         return None
     if restoring and (is_postgres(target) or sqlite_path(target).exists()):
         _taken_in(source, target)
@@ -100,7 +100,7 @@ def _copy_pages(path: Path, to: Path) -> None:
     part = to.with_name(f"{to.name}.part")
     part.unlink(missing_ok=True)
     if not path.is_file():
-        raise LedgerUnavailable(f"ledger {path}: there is no such file")
+        raise NoLedger(f"ledger {path}: there is no such file")
     source = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     target = apsw.Connection(str(part))
     try:

@@ -13,7 +13,7 @@ that chains has little to do.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import groupby
 
 from msgspec import Struct
@@ -117,7 +117,10 @@ def walk(
     them a cut at the end cannot be seen.
     """
     heads: list[Head] = []
-    known = {(head.writer, head.seq): head.hash for head in noted if head.seq}
+    known: dict[tuple[int, int], set[str]] = {}
+    for head in noted:
+        if head.seq:
+            known.setdefault((head.writer, head.seq), set()).add(head.hash)
     seen = expected in (None, GENESIS.hex())
     what: str | None = None
     try:
@@ -125,7 +128,7 @@ def walk(
             heads.append(Head(writer, 0, genesis(writer).hex()))
             for record in chain:
                 at = (writer, record.seq)
-                if what := _misfit(record, heads[-1], known.pop(at, record.hash)):
+                if what := _misfit(record, heads[-1], known.pop(at, {record.hash})):
                     return _broken(heads, what)
                 heads[-1] = Head(writer, record.seq, record.hash)
                 seen = seen or record.hash == expected
@@ -149,12 +152,12 @@ def _broken(heads: list[Head], what: str) -> Verification:
     )
 
 
-def _cut(writer: int, known: Mapping[tuple[int, int], str]) -> str:
+def _cut(writer: int, known: Iterable[tuple[int, int]]) -> str:
     last = max(seq for of, seq in known if of == writer)
     return f"the chain was cut off here: a head noted earlier is record {last}"
 
 
-def _misfit(record: Record, before: Head, noted: str) -> str | None:
+def _misfit(record: Record, before: Head, noted: set[str]) -> str | None:
     """Why a record does not fit after the one before it; None when it does."""
     seq = before.seq + 1
     if record.seq > seq:
@@ -165,11 +168,16 @@ def _misfit(record: Record, before: Head, noted: str) -> str | None:
         return "prev_hash is not the hash of the record before"
     if record.hash != own_hash(record).hex():
         return "the stored bytes do not fit their hash"
+    if (record.key is None) != (record.body_hash is None) or len(
+        record.body_hash or "0" * 64
+    ) != 64:
+        return "key and body_hash do not belong together"
     text = record.decision_id + (record.key or "")
     if not text.isascii() and any("\udc80" <= letter <= "\udcff" for letter in text):
         return "decision_id or key is not UTF-8"
-    if record.hash != noted:
-        return f"the record noted earlier in this place has the hash {noted}: rewritten"
+    if noted != {record.hash}:
+        told = " and ".join(sorted(noted))
+        return f"the record noted earlier in this place has the hash {told}: rewritten"
     return None
 
 

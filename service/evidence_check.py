@@ -113,6 +113,8 @@ def main(folder: Path, trusted: Path | None) -> None:
     chained = bytes.fromhex(record["prev_hash"]) + sha256(request) + sha256(stored)
     chained += record["decision_id"].encode()
     if record["idempotency_key"] is not None:
+        if len(record["body_sha256"]) != 64:
+            stop("body_sha256 is not 32 bytes")
         chained += b"\xff" + bytes.fromhex(record["body_sha256"])
         chained += record["idempotency_key"].encode()
     if sha256(chained).hex() != record["hash"]:

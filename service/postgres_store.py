@@ -7,10 +7,9 @@ many chains as there ever were writers at a time. Connections must last as long 
 pooler that hands them round by transaction will not do.
 """
 
-import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from typing import Any
 from zlib import crc32
 
@@ -24,6 +23,7 @@ from service.store import (
     DuplicateDecision,
     LedgerDamaged,
     LedgerUnavailable,
+    NoLedger,
     Row,
     connection_and_schema,
     shown,
@@ -43,7 +43,6 @@ _LAST = "SELECT writer, seq, hash FROM record WHERE writer = {} ORDER BY seq DES
 _NEXT_HEAD = _LAST.format("(SELECT min(writer) FROM record WHERE writer > %s)")
 _BROKEN = (errors.DataCorrupted, errors.IndexCorrupted, errors.InternalError_)
 _Connection = psycopg.Connection[tuple[Any, ...]]
-log = logging.getLogger("yidaitong")
 
 
 class PostgresStore:
@@ -94,7 +93,7 @@ class PostgresStore:
             if record_table is not None:
                 raise LedgerUnavailable(f"{self._name}: not a ledger: it has other tables")
             if not empty:
-                raise LedgerUnavailable(f"{self._name}: there is no ledger in it")
+                raise NoLedger(f"{self._name}: there is no ledger in it")
             return 0
         row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
         version = int(row[0]) if row else 0
@@ -139,12 +138,14 @@ class PostgresStore:
     def head(self) -> Head:
         """The last record of the chain written here; a lost connection is made anew first."""
         with self._translated():
-            if not self._read_only and not self._closed and (
-                self._writer is None or self._writer.closed
-            ):  # fmt: skip
-                self._writer = None
-                self._writer = self._opened()
-                self._take_number(self._writer)
+            lost = self._writer is None or self._writer.closed
+            if lost and not self._read_only and not self._closed:
+                self._writer, connection = None, self._opened()
+                with ExitStack() as stack:
+                    stack.callback(connection.close)
+                    self._take_number(connection)
+                    stack.pop_all()  # it has its number: kept
+                self._writer = connection
             row = self._writing.execute(_LAST.format("%s"), (self._number,)).fetchone()
         if row is None:
             return Head(self._number, 0, genesis(self._number).hex())
@@ -328,7 +329,7 @@ def _translated(name: str) -> Iterator[None]:
 
 def _said(error: psycopg.Error) -> str:
     """What the database said, without the values it may quote."""
-    return error.diag.message_primary or str(error).splitlines()[0]
+    return error.diag.message_primary or str(error).partition("\n")[0]
 
 
 def _record(row: Sequence[Any]) -> Record:

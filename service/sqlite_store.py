@@ -21,7 +21,14 @@ import apsw
 
 from service.chain import Head, Record, genesis
 from service.migrations import SCHEMA_VERSION, SQLITE, WRITER_BITS, steps
-from service.store import PAGE_ROWS, DuplicateDecision, LedgerDamaged, LedgerUnavailable, Row
+from service.store import (
+    PAGE_ROWS,
+    DuplicateDecision,
+    LedgerDamaged,
+    LedgerUnavailable,
+    NoLedger,
+    Row,
+)
 
 BUSY_MS = 2_000
 CHECKPOINT_PASSES, NEARLY_PAGES = 5, 200
@@ -65,7 +72,7 @@ class SqliteStore:
 
     def _open_reader(self) -> None:
         if not self.path.is_file():
-            raise LedgerUnavailable(f"ledger {self.path}: there is no such file")
+            raise NoLedger(f"ledger {self.path}: there is no such file")
         self._reader = self._connect(_READ_ONLY)
         version = _version(self._reader, self.path)
         if not version:

@@ -31,6 +31,10 @@ class LedgerUnavailable(LedgerError):
     """The ledger cannot be read or written now; the record was not acknowledged."""
 
 
+class NoLedger(LedgerUnavailable):
+    """There is nothing where the URL points."""
+
+
 class LedgerDamaged(LedgerUnavailable, Unreadable):
     """The file was a ledger, but parts of it can no longer be read."""
 

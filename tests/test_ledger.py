@@ -109,7 +109,9 @@ stored = st.tuples(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
+)
 @given(st.lists(stored, max_size=5, unique_by=lambda one: one[0]))
 def test_any_bytes_survive(url: str, records: list[tuple[str, bytes, bytes]]) -> None:
     with open_ledger(beside(url, uuid4().hex[:8])) as ledger:
@@ -330,6 +332,12 @@ def test_a_refused_url_keeps_its_password_to_itself() -> None:
         assert "secret" not in str(refused.value)
 
 
+def test_postgresql_without_its_driver_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "service.postgres_store", None)
+    with pytest.raises(LedgerUnavailable, match=r"yidaitong\[postgres\]"):
+        open_ledger("postgresql://localhost/none")
+
+
 def test_an_expected_head_that_is_no_hash_is_refused(url: str) -> None:
     run(appended(url, 1))
     with pytest.raises(LedgerError, match="64 hexadecimal digits"):
@@ -354,7 +362,7 @@ asyncio.run(main())
 @pytest.mark.slow
 def test_a_killed_writer_loses_nothing_it_acknowledged(url: str) -> None:
     acknowledged: list[str] = []
-    for life in range(5):
+    for life in range(3):
         with subprocess.Popen(
             [sys.executable, "-c", CHILD, url, str(life)], stdout=subprocess.PIPE
         ) as child:
@@ -368,5 +376,5 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(url: str) -> None:
     assert verify(url).ok
     with open_ledger(url, read_only=True) as ledger:
         kept = {record.decision_id for record in ledger.records()}
-    assert len(acknowledged) > 1_500
+    assert len(acknowledged) > 900
     assert set(acknowledged) <= kept
