@@ -293,7 +293,9 @@ class Ledger:
             named, key = waiting.decision_id, waiting.key
             own_hash = chained(prev_hash, named, waiting.content, key)
             seq += 1
-            rows.append((seq, named, waiting.request, waiting.decision, prev_hash, own_hash, key))
+            keyed = (None, None) if key is None else (key.key, key.body_hash)
+            stored = (waiting.request, waiting.decision, prev_hash, own_hash)
+            rows.append((seq, named, *stored, *keyed))
             prev_hash = own_hash
         return rows
 

@@ -156,14 +156,10 @@ class PostgresStore:
         number = self._number
         self._copy(
             [
-                (
-                    number, seq, decision_id.encode(), request, decision, prev_hash, own_hash,
-                    None if key is None else key.key.encode(),
-                    None if key is None else key.body_hash,
-                )
-                for seq, decision_id, request, decision, prev_hash, own_hash, key in rows
+                (number, seq, named.encode(), *stored, key and key.encode(), body_hash)
+                for seq, named, *stored, key, body_hash in rows
             ]
-        )  # fmt: skip
+        )
 
     def _copy(self, rows: Iterable[tuple[object, ...]]) -> None:
         with self._translated():

@@ -124,12 +124,9 @@ class SqliteStore:
         One statement and no explicit transaction: the interpreter lock is given up once for the
         whole batch.
         """
-        bound: list[object] = []
-        for *stored, key in rows:
-            bound += stored
-            bound += (None, None) if key is None else (key.key, key.body_hash)
         with self._translated():
             self._still_there()
+            bound = [value for row in rows for value in row]
             try:
                 self._writing.execute(_insert(len(rows)), bound)
             except apsw.ConstraintError as error:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from service.chain import Head, Key, Record, Unreadable
+from service.chain import Head, Record, Unreadable
 
-Row: TypeAlias = tuple[int, str, bytes, bytes, bytes, bytes, Key | None]
-"""seq, decision_id, request, decision, prev_hash, hash, key; hashes as 32 bytes."""
+Row: TypeAlias = tuple[int, str, bytes, bytes, bytes, bytes, str | None, bytes | None]
+"""seq, decision_id, request, decision, prev_hash, hash, key, body_hash; hashes as 32 bytes."""
 SCHEMA = "yidaitong"
 """The PostgreSQL schema of a ledger whose URL does not name one with ?schema=."""
 PAGE_ROWS = 100

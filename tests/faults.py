@@ -26,7 +26,7 @@ from service.ledger import open_ledger, verify
 from service.process import free_port, running
 from tests.databases import Database
 
-CLIENTS = 4
+CLIENTS, READY_S = 4, 120.0
 HEADERS = {"content-type": "application/json"}
 Command = Callable[[int], Sequence[str]]
 
@@ -144,11 +144,11 @@ def kill_servers(command: Command, ledger: str, body: bytes, kills: int, servers
     clients = Clients([f"http://127.0.0.1:{port}" for port in ports], body)
     with clients.posting(), _others(command, ports[1:]):
         for life in range(kills):
-            with running(command, ports[0]) as server:
+            with running(command, ports[0], within_s=READY_S) as server:
                 clients.more(10 + life % 10)
                 os.kill(server.process.pid, signal.SIGKILL)
                 server.process.wait()
-        with running(command, ports[0]):
+        with running(command, ports[0], within_s=READY_S):
             clients.more(10)
             clients.finish()
     return clients.check(ledger)
@@ -159,7 +159,7 @@ def _others(command: Command, ports: Sequence[int]) -> Iterator[None]:
     if not ports:
         yield
         return
-    with running(command, ports[0]), _others(command, ports[1:]):
+    with running(command, ports[0], within_s=READY_S), _others(command, ports[1:]):
         yield
 
 
