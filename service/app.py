@@ -27,7 +27,7 @@ from model.credit_file import Fault
 from service import intake, notice
 from service.application import parse
 from service.body import invalid, json_body
-from service.chain import Receipt, Record
+from service.chain import Key, Receipt, Record
 from service.console import api
 from service.console.api import Parts, found
 from service.console.assets import Assets
@@ -35,7 +35,8 @@ from service.console.pages import Pages
 from service.day import local, today
 from service.decide import Decision, Engine, decide
 from service.gathering import Gathering
-from service.ledger import Ledger, LedgerBusy, LedgerError
+from service.idempotency import key_of, same_request
+from service.ledger import KeyTaken, Ledger, LedgerBusy, LedgerError
 from service.problem import MEDIA_TYPE, Problem
 from service.recourse import recourse
 from service.schedule import plan
@@ -67,7 +68,7 @@ def create_app(parts: Parts) -> ASGIApp:
         return _json(_encode(await run_in_threadpool(recourse, asked, engine, wanted_yuan)))
 
     async def get_decision(request: Request) -> Response:
-        record = found(ledger, request)
+        record = await found(ledger, request)
         return _json(with_record(record.decision, record))
 
     async def get_notice(request: Request) -> Response:
@@ -76,10 +77,10 @@ def create_app(parts: Parts) -> ASGIApp:
         if form is None:
             wanted = notice.prefers_html(request.headers.get("accept", ""))
             form = "html" if wanted else "json"
-        return await run_in_threadpool(_notice, found(ledger, request), lang, form)
+        return await run_in_threadpool(_notice, await found(ledger, request), lang, form)
 
     async def get_schedule(request: Request) -> Response:
-        return _json(_schedule(found(ledger, request), str(request.path_params["product"])))
+        return _json(_schedule(await found(ledger, request), str(request.path_params["product"])))
 
     scores = Scores(engine.scorer.card, engine.versions.scorecard)
     decisions = _Decisions(parts)
@@ -193,24 +194,30 @@ class _Decisions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI defines it."""
         try:
-            body = await json_body(dict(scope["headers"]), receive, self._max_body_bytes)
-            reply = await self.decided(body)
+            headers = dict(scope["headers"])
+            body = await json_body(headers, receive, self._max_body_bytes)
+            reply = await self.decided(body, key_of(headers, body))
         except ClientDisconnect:
             return
         except Exception as error:
             problem = await _render(Request(scope), error)
             await problem(scope, receive, send)
             return
-        headers = [(b"content-length", b"%d" % len(reply)), (b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 201, "headers": headers})
+        about = [(b"content-length", b"%d" % len(reply)), (b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 201, "headers": about})
         await send({"type": "http.response.body", "body": reply})
 
     async def decided(
-        self, body: bytes, gathering: Gathering | None = None, received: int | None = None
+        self,
+        body: bytes,
+        key: Key | None,
+        gathering: Gathering | None = None,
+        received: int | None = None,
     ) -> bytes:
         """Decide on a body and record it; the reply, once the record is durable.
 
         With how its credit file was gathered, and when the application was received, if it was.
+        Under a key that was used before, the reply of then.
         """
         received = received or time.perf_counter_ns()
         asked = parse(body, today())
@@ -226,7 +233,10 @@ class _Decisions:
         if gathering is not None:
             decision = replace(decision, gathering=gathering)
         stored = _encode(decision)
-        receipt = await self._ledger.append(decision.decision_id, body, stored)
+        try:
+            receipt = await self._ledger.append(decision.decision_id, body, stored, key)
+        except KeyTaken as taken:
+            return with_record(same_request(taken.record, key).decision, taken.record)
         self._clocks.add(time.perf_counter_ns() - received, decided - begun)
         registry = asked.credit_file.registry
         self._journal.note(receipt.seq, decision, registry.name if registry else "")
@@ -238,7 +248,10 @@ _RETRY = {"Retry-After": "1"}
 
 def with_record(stored: bytes, receipt: Receipt | Record) -> bytes:
     """A stored decision with its place in the ledger added; the stored bytes stay as they are."""
-    place = {"seq": receipt.seq, "hash": receipt.hash, "prev_hash": receipt.prev_hash}
+    place = {
+        "writer": receipt.writer, "seq": receipt.seq, "hash": receipt.hash,
+        "prev_hash": receipt.prev_hash,
+    }  # fmt: skip
     return stored[:-1] + b',"record":' + _encode(place) + b"}"
 
 

@@ -1,4 +1,4 @@
-"""Commands over decisions already made: replay, verify, backtest."""
+"""Commands that make decisions again: replay, backtest, frontier, shadow."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -28,12 +28,12 @@ def replay(
     Each with the scorecard, policy and catalogue it was made with, kept beside the ledger.
     """
     from service.archive import Archive
-    from service.ledger import open_ledger, versions_folder
+    from service.ledger import open_ledger
     from service.replay import replay as replayed
     from service.replay import versions_of
 
     engine, url = load_engine(artifact), settings_of(ledger=ledger).ledger
-    archive, differing = Archive(versions_folder(url)), 0
+    archive, differing = Archive.beside(url), 0
     with open_ledger(url, read_only=True) as records:
         found = records.get(decision_id)
         if found is None and decision_id != "all":
@@ -49,20 +49,6 @@ def replay(
                 err.print(f"{result.decision_id} differs at {result.difference}", soft_wrap=True)
     out.print(f"{count} replayed, {count - differing} with the same bytes, {differing} different")
     raise typer.Exit(1 if differing else 0)
-
-
-@app.command()
-def verify(
-    ledger: LedgerUrl = None,
-    head: Annotated[str | None, typer.Option(help="head hash noted earlier; finds cuts")] = None,
-) -> None:
-    """Walk the hash chain of a ledger; exit 1, naming the place, when it is broken."""
-    from service.ledger import verify as walked
-
-    found = walked(settings_of(ledger=ledger).ledger, head)
-    if not found.ok:
-        fail(f"broken at record {found.broken_seq}: {found.what}")
-    out.print(f"{found.records} records, chain intact, head {found.head_hash}", soft_wrap=True)
 
 
 @policy_app.command()

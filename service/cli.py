@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service import backoffice, imports, keyring, scorecards, worlds
+from service import backoffice, custody, imports, keyring, scorecards, worlds
 from service.options import (
     Artifact,
     LedgerUrl,
@@ -38,6 +38,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 app.add_typer(scorecards.app)
 app.add_typer(imports.app)
 app.add_typer(backoffice.app)
+app.add_typer(custody.app)
 app.add_typer(worlds.app)
 app.add_typer(keyring.app, name="keys")
 

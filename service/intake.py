@@ -19,18 +19,20 @@ from model.credit_file import Uscc, check_uscc
 from service.application import Application, Consent, Purpose, strictly
 from service.application import Request as Posted
 from service.body import json_body
+from service.chain import Key
 from service.consent import ConsentRecord, Grant, SubjectGrant
 from service.console.api import Parts, answer
 from service.day import today
 from service.gathering import Gathering
+from service.idempotency import key_of
 from service.problem import Problem
 
 if TYPE_CHECKING:
     from service.sources import Gateway
 
 MOST_BYTES = 20_000
-Decided = Callable[[bytes, Gathering | None, int | None], Awaitable[bytes]]
-"""Decides on a body and records it; told how its credit file was gathered and since when."""
+Decided = Callable[[bytes, Key | None, Gathering | None, int | None], Awaitable[bytes]]
+"""Decides on a body and records it; told its key, how its file was gathered and since when."""
 
 
 class ShortApplication(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,14 +65,15 @@ def routes(parts: Parts, decided: Decided) -> list[Route]:
             raise Problem("no-exchange", 404, said)
         return parts.gateway
 
-    async def posted(request: Request, decode: Callable[[bytes], Any]) -> Any:
-        headers = dict(request.scope["headers"])
-        return strictly(await json_body(headers, request.receive, MOST_BYTES), decode)
+    async def posted(request: Request) -> bytes:
+        return await json_body(dict(request.scope["headers"]), request.receive, MOST_BYTES)
 
     async def apply(request: Request) -> Response:
         received = time.perf_counter_ns()
         asking = gateway()
-        applied: ShortApplication = await posted(request, _application)
+        short = await posted(request)
+        key = key_of(dict(request.scope["headers"]), short)
+        applied: ShortApplication = strictly(short, _application)
         consent = await _consented(asking, applied)
         credit_file, gathering = await asking.gather(
             consent.consent_id, applied.applicant, received / 1e9
@@ -83,12 +86,12 @@ def routes(parts: Parts, decided: Decided) -> list[Route]:
             consent=Consent(granted=consent.granted, sources=consent.sources),
         )
         body = _encode(Posted(application=application, credit_file=credit_file))
-        reply = await decided(body, gathering, received)
+        reply = await decided(body, key, gathering, received)
         return Response(reply, 201, media_type="application/json")
 
     async def grant(request: Request) -> Response:
         asking = gateway()
-        granted: SubjectGrant = await posted(request, _grant)
+        granted: SubjectGrant = strictly(await posted(request), _grant)
         check_uscc(granted.subject, "subject")
         return answer(await asking.consents.grant(granted.subject, granted, today()), 201)
 

@@ -1,7 +1,8 @@
 """The journal: running totals of a ledger, and its latest decisions to be found again.
 
 What was there at the start is read once, in parts, when somebody asks; what this server decides is
-noted as it is recorded. Totals count every record; only the latest are kept to be found.
+noted as it is recorded, what others that share its ledger decide meanwhile is not. Totals count
+every record; only the latest are kept to be found.
 """
 
 import threading
@@ -13,6 +14,7 @@ from itertools import islice
 import msgspec
 from msgspec import Struct
 
+from service.chain import Record
 from service.decide import Decision
 from service.ledger import Ledger
 from service.policy import VERDICTS, Verdict
@@ -91,11 +93,12 @@ _decision = msgspec.json.Decoder(_Decision).decode
 
 
 class Journal:
-    """Totals and the latest lines of one ledger, whose only writer is this process."""
+    """Totals and the latest lines of one ledger, as far as this process saw or wrote them."""
 
     def __init__(self, ledger: Ledger, institutions: int, products: int) -> None:
         self._ledger, self._reading = ledger, threading.Lock()
-        self._seq, self._until = 0, ledger.count()
+        self._read: dict[int, int] = {}
+        self._until = {head.writer: head.seq for head in ledger.heads()}
         self._earlier: deque[Line] = deque(maxlen=MOST_LINES)
         self._noted: deque[Line] = deque(maxlen=MOST_LINES)
         self._sums = _Sums()
@@ -127,7 +130,7 @@ class Journal:
             engine_us=sums.engine_us,
             institutions=institutions,
             products=products,
-            whole=self._seq >= self._until,
+            whole=self._read == self._until,
         )
 
     def latest(self) -> Line | None:
@@ -161,15 +164,21 @@ class Journal:
     def _read_on(self) -> None:
         """Read some more of what was there at the start."""
         with self._reading:
-            if self._seq >= self._until:
+            if self._read == self._until:
                 return
-            for record in islice(self._ledger.records(self._seq + 1), MOST_READ):
-                if record.seq > self._until:
-                    break
-                decision, file = _decision(record.decision), _request(record.request).credit_file
-                self._sums.add(decision.verdict, decision.limit_yuan, decision.timings_us.engine)
-                self._earlier.append(_line(record.seq, record.decision_id, decision, file))
-                self._seq = record.seq
+            left = MOST_READ
+            for writer, until in self._until.items():
+                records = self._ledger.records({writer: self._read.get(writer, 0)}, writer)
+                for record in islice(records, left):
+                    if record.seq > until:
+                        break
+                    self._note_earlier(record)
+                    self._read[writer], left = record.seq, left - 1
+
+    def _note_earlier(self, record: Record) -> None:
+        decision, file = _decision(record.decision), _request(record.request).credit_file
+        self._sums.add(decision.verdict, decision.limit_yuan, decision.timings_us.engine)
+        self._earlier.append(_line(record.seq, record.decision_id, decision, file))
 
 
 class _Sums:

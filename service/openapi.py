@@ -31,8 +31,9 @@ EXAMPLES = Path(__file__).parent / "examples.json"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in the ledger a decision stands: its number and the hashes that chain it."""
+    """Where in the ledger a decision stands: whose chain, its number, the hashes around it."""
 
+    writer: int
     seq: int
     hash: str
     prev_hash: str
@@ -66,8 +67,9 @@ def document(scores: Scores) -> dict[str, Any]:
                 "post": {
                     "operationId": "decide",
                     "summary": "Decide an application",
+                    "parameters": [_KEY],
                     "requestBody": {"required": True, "content": _json("Request", examples)},
-                    "responses": {"201": decided, **dict.fromkeys(_REFUSALS, problem)},
+                    "responses": {"201": decided, **dict.fromkeys((*_REFUSALS, "409"), problem)},
                 },
                 **others.pop("/v1/decisions"),
             },
@@ -221,7 +223,7 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
      "Decide again with the versions of that day and compare the bytes", None, "Replay", ("404",)),
     ("post", "/v1/previews", "preview", "Decide without recording", "Request", "Decision",
      ("400", "413", "415", "422")),
-    ("get", "/v1/verification", "verify", "Walk the hash chain of the whole ledger", None,
+    ("get", "/v1/verification", "verify", "Walk every hash chain of the ledger", None,
      "Verification", ("503",)),
     ("get", "/v1/totals", "get_totals", "What the ledger holds", None, "Totals", ()),
     ("get", "/v1/clocks", "get_clocks", "How long the latest decisions took", None, "Reading", ()),
@@ -313,6 +315,14 @@ _WANTED = {
     "in": "query",
     "description": "The amount to reach; any approval when left out.",
     "schema": {"type": "number", "minimum": 1_000, "maximum": 1_000_000_000},
+}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Sent again with the same body: the same reply, decided once; with another "
+    "body: 409. Kept for good. Modelled on an expired IETF draft; may be quoted.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 257},
 }
 _REFUSALS = ("400", "413", "415", "422", "503")
 

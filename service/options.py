@@ -18,7 +18,9 @@ err = Console(stderr=True, highlight=False)
 
 World = Annotated[Path, typer.Option(help="folder of a world written by `generate`")]
 Artifact = Annotated[Path | None, typer.Option(help="folder of a scorecard written by `train`")]
-LedgerUrl = Annotated[str | None, typer.Option(help="sqlite:///PATH of the decision records")]
+LedgerUrl = Annotated[
+    str | None, typer.Option(help="sqlite:///PATH or postgresql://... of the decision records")
+]
 
 
 def load_engine(artifact: Path | None) -> "Engine":

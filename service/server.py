@@ -18,7 +18,7 @@ from service.decide import Engine
 from service.desk import Desk
 from service.door import guarded
 from service.journal import Journal
-from service.ledger import open_ledger, versions_folder
+from service.ledger import open_ledger
 from service.options import settle
 from service.scores import Scores
 from service.settings import Settings
@@ -28,7 +28,7 @@ from service.showcase import read
 def make(settings: Settings, engine: Engine) -> ASGIApp:
     """The application of some settings; raises the errors of its parts."""
     ledger = open_ledger(settings.ledger)
-    archive = Archive(versions_folder(settings.ledger))
+    archive = Archive.beside(settings.ledger)
     archive.keep(engine.versions, settings.artifact, settings.policy_file, settings.catalogue_file)
     catalogue = engine.catalogue
     gateway = None

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     ledger: str = Field(
         default=f"sqlite:///{HOME}/ledger.db", description="where decision records are kept"
     )
+    signing_key: Path = Field(
+        default=HOME / "signing_key.pem",
+        description="Ed25519 key that signs evidence and heads; made when first needed",
+    )
     artifact: Path = Field(
         default=HOME / "artifact", description="folder of the scorecard that decides"
     )

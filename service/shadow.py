@@ -42,7 +42,7 @@ def follow(champion: Ledger, challenger: Ledger, engine: Engine) -> Iterator[Apa
     """
     done = challenger.count()
     _check(champion, challenger, done)
-    for record in champion.records(done + 1):
+    for record in champion.records({1: done}):
         was = _decode(record.decision)
         now = decide(
             parse(record.request, date.max),
@@ -65,10 +65,16 @@ def follow(champion: Ledger, challenger: Ledger, engine: Engine) -> Iterator[Apa
 
 def _check(champion: Ledger, challenger: Ledger, done: int) -> None:
     """Refuse a challenger's ledger whose last record is not the champion's of that number."""
+    writers = [head.writer for ledger in (champion, challenger) for head in ledger.heads()]
+    if set(writers) - {1}:
+        raise ShadowError(
+            f"the ledgers have chains of the writers {writers}; expected one writer in each: a "
+            "challenger can follow one server"
+        )
     if not done:
         return
-    last = next(challenger.records(done), None)
-    same = next(champion.records(done), None)
+    last = next(challenger.records({1: done - 1}), None)
+    same = next(champion.records({1: done - 1}), None)
     if last is None or same is None or last.decision_id != same.decision_id:
         raise ShadowError(
             f"record {done} of the challenger's ledger is "

@@ -19,6 +19,7 @@ from service.decide import Decision, Engine, decide
 from service.process import Server, running
 from synthetic_data.stories import STORIES, application
 from synthetic_data.world import generate
+from tests.databases import Database
 from tests.own_loans import written
 
 
@@ -96,6 +97,23 @@ def credit_files(world: Path) -> list[CreditFile]:
     stored: list[Any] = list(pd.read_parquet(world / "credit_files.parquet")["credit_file"][:600])
     decode = msgspec.json.Decoder(CreditFile).decode
     return [decode(one) for one in stored]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Database]:
+    """A real PostgreSQL, started for the tests that ask for one."""
+    database = Database()
+    yield database
+    database.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty ledger in either store."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    database: Database = request.getfixturevalue("postgres")
+    return database.url()
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,13 @@ BENEATH = apsw.vfs_names()[0]  # the operating system as SQLite sees it
 
 
 class Disk(apsw.VFS):
-    """While entered, every SQLite file goes through it. Set `full` and every write fails."""
+    """While entered, every SQLite file goes through it.
+
+    Set `full` or `read_only` and every write fails.
+    """
 
     def __init__(self) -> None:
-        self.full = False
+        self.full = self.read_only = False
         self.writes = 0
         self._lock = threading.RLock()
         self._durable: dict[str, bytearray] = {}
@@ -72,6 +75,8 @@ class _File(apsw.VFSFile):
     def xWrite(self, data: bytes, offset: int) -> None:
         if self._disk.full:
             raise apsw.FullError("no space left")
+        if self._disk.read_only:
+            raise apsw.ReadOnlyError("the file system is read-only")
         super().xWrite(data, offset)
         self._disk.wrote(self._path, offset, bytes(data))
 

@@ -11,8 +11,10 @@ from service.archive import Archive, ArchiveError
 from service.cli import app
 from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY, Decision, Engine
 from service.ledger import open_ledger, versions_folder
+from service.postgres_store import keep_files
 from service.process import running
 from tests.conftest import serve_command
+from tests.databases import Database
 
 
 @pytest.fixture
@@ -45,6 +47,26 @@ def test_a_kept_file_is_not_overwritten_and_a_changed_one_is_refused(
     assert policy.read_bytes() == DEFAULT_POLICY.read_bytes() + b"\n"
     with pytest.raises(ArchiveError, match="one of them was changed"):
         Archive(kept.folder).engine(engine.versions)
+
+
+def test_versions_kept_by_one_machine_are_found_on_another(
+    engine: Engine, artifact: Path, tmp_path: Path, postgres: Database
+) -> None:
+    url = postgres.url()
+    open_ledger(url).close()
+    here, there = Archive(tmp_path / "here", url), Archive(tmp_path / "there", url)
+    assert there.engine(engine.versions) is None
+    here.keep(engine.versions, artifact, DEFAULT_POLICY, DEFAULT_CATALOGUE)
+    found = there.engine(engine.versions)
+    assert found is not None
+    assert found.versions == engine.versions
+    assert there.files(engine.versions) == here.files(engine.versions)
+    assert set(here.files(engine.versions)) == {
+        "scorecard.json", "card.json", "policy.toml", "catalogue.toml"
+    }  # fmt: skip
+    keep_files(url, {"../outside.toml": b""})
+    with pytest.raises(ArchiveError, match="not a version"):
+        there.fetch()
 
 
 def test_decisions_are_replayed_with_what_decided_them(

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chain import GENESIS, Record, Unreadable, chained, content_hash, walk
+from service.chain import (
+    GENESIS,
+    Head,
+    Key,
+    Record,
+    Unreadable,
+    chained,
+    content_hash,
+    genesis,
+    walk,
+)
 
 
 def chain(count: int) -> list[Record]:
@@ -38,7 +48,7 @@ def test_bytes_moved_from_one_part_to_the_next_change_the_hash(
 
 
 def test_an_empty_chain_fits_and_ends_in_zeros() -> None:
-    assert walk([]).head_hash == "0" * 64
+    assert walk([]).heads == []
     assert walk([], "0" * 64).ok
 
 
@@ -84,3 +94,47 @@ def test_a_record_that_cannot_be_read_is_a_broken_place() -> None:
 
     found = walk(records())
     assert (found.ok, found.broken_seq, found.what) == (False, 3, "a damaged page")
+
+
+def keyed(key: str | None, body_hash: bytes | None) -> Record:
+    own = chained(GENESIS, "d", content_hash(b"q", b"a"), Key.of("key", b"body"))
+    stored = None if body_hash is None else body_hash.hex()
+    return Record(1, "d", b"q", b"a", GENESIS.hex(), own.hex(), 1, key, stored)
+
+
+@pytest.mark.parametrize(
+    ("key", "move"), [("kex", 0), ("ey", 1), ("", 3), (None, 0), (None, 3), ("key", None)]
+)
+def test_no_byte_of_a_key_can_be_changed_or_moved(key: str | None, move: int | None) -> None:
+    hashed = hashlib.sha256(b"body").digest()
+    assert walk([keyed("key", hashed)]).ok
+    found = walk([keyed(key, None if move is None else hashed + b"key"[:move])])
+    assert (found.ok, found.broken_seq) == (False, 1)
+
+
+def test_bytes_moved_from_a_key_to_the_id_are_found() -> None:
+    """The hash is the same; the id is no text any more."""
+    tail = b"\xff" + hashlib.sha256(b"body").digest() + b"key"
+    moved = msgspec.structs.replace(
+        keyed(None, None), decision_id=(b"d" + tail).decode(errors="surrogateescape")
+    )
+    found = walk([moved])
+    assert (found.ok, found.what) == (False, "decision_id or key is not UTF-8")
+
+
+def test_chains_are_walked_one_by_one_and_start_from_their_writers_name() -> None:
+    other = [msgspec.structs.replace(record, writer=2) for record in chain(2)]
+    found = walk([*chain(3), *other])
+    assert (found.broken_writer, found.broken_seq, found.records) == (2, 1, 3)
+    own = chained(genesis(2), "d", content_hash(b"q", b"a"))
+    first = Record(1, "d", b"q", b"a", genesis(2).hex(), own.hex(), 2)
+    found = walk([*chain(3), first])
+    assert (found.ok, [head.seq for head in found.heads]) == (True, [3, 1])
+
+
+def test_two_heads_noted_for_one_place_cannot_both_be_true() -> None:
+    records = chain(2)
+    true, false = Head(1, 2, records[1].hash), Head(1, 2, "0" * 64)
+    assert walk(records, None, [true, true]).ok
+    for noted in ([true, false], [false, true]):
+        assert walk(records, None, noted).broken_seq == 2

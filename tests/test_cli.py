@@ -109,12 +109,12 @@ def test_decisions_are_replayed_and_the_chain_verified(ledger: str, artifact: Pa
     assert "3 replayed, 3 with the same bytes" in every.stdout
     verified = yidaitong("verify", "--ledger", ledger)
     assert verified.returncode == 0
-    assert "3 records, chain intact" in verified.stdout
+    assert "3 records, 1 chain intact" in verified.stdout
 
 
 def test_a_broken_chain_exits_1_and_names_the_place(ledger: str) -> None:
     connection = apsw.Connection(ledger.removeprefix("sqlite:///"))
-    connection.execute("UPDATE record SET decision = x'7b7d' WHERE seq = 2")
+    connection.execute("UPDATE record SET decision = x'7b7d' WHERE place = 2")
     done = yidaitong("verify", "--ledger", ledger)
     assert done.returncode == 1
     assert "broken at record 2" in done.stderr

@@ -1,71 +1,73 @@
-"""Kill the real server in the middle of a load, many times: nothing acknowledged is lost."""
+"""Kill the real server and the real database in the middle of a load: nothing acknowledged is lost.
 
-import os
-import signal
-import threading
-from concurrent.futures import ThreadPoolExecutor
+The numbers are small here; `uv run python -m tests.faults` runs the same with large ones.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import httpx
 import pytest
 
-from service.ledger import open_ledger, verify
 from service.process import running
 from tests.conftest import serve_command
+from tests.databases import Database
+from tests.faults import Lost, break_and_mend, kill_database, kill_servers
 
-LEDGERS, LIVES = 2, 10
-"""Two ledgers at a time, each killed ten times."""
-CLIENTS = 4
-
-
-def load(url: str, body: bytes, acknowledged: list[str]) -> None:
-    """Post until the server is gone, noting every decision it acknowledged."""
-    headers = {"content-type": "application/json"}
-    with httpx.Client(base_url=url, trust_env=False) as client:
-        while True:
-            try:
-                reply = client.post("/v1/decisions", content=body, headers=headers)
-            except httpx.TransportError:
-                return
-            assert reply.status_code == 201
-            acknowledged.append(reply.json()["decision_id"])
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+KILLS, DATABASE_KILLS = 5, 2
 
 
-def killed_again_and_again(folder: Path, artifact: Path, body: bytes) -> None:
-    """One ledger that outlives its servers; every acknowledged decision must be in it."""
-    ledger = f"sqlite:///{folder / 'ledger.db'}"
-    acknowledged: list[str] = []
-    for life in range(LIVES):
-        with running(serve_command(artifact, ledger)) as server:
-            clients = [
-                threading.Thread(target=load, args=(server.url, body, acknowledged))
-                for _ in range(CLIENTS)
-            ]
-            for client in clients:
-                client.start()
-            target = len(acknowledged) + 20 + life
-            while len(acknowledged) < target:
-                threading.Event().wait(0.005)
-            os.kill(server.process.pid, signal.SIGKILL)
-            for client in clients:
-                client.join()
-    found = verify(ledger)
-    assert found.ok, found.what
-    with open_ledger(ledger, read_only=True) as records:
-        kept = {record.decision_id for record in records.records()}
-    assert len(acknowledged) >= LIVES * 20
-    assert set(acknowledged) <= kept
+@pytest.fixture
+def body(stories: dict[str, bytes]) -> bytes:
+    return stories["young-shop"]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-def test_twenty_kills_lose_no_acknowledged_decision(
-    artifact: Path, stories: dict[str, bytes], tmp_path: Path
+def faulty(command: Callable[[int], Sequence[str]], fault: str) -> Callable[[int], list[str]]:
+    """A command that serves, with a fault planted in it."""
+
+    def planted(port: int) -> list[str]:
+        python, _, module, *rest = command(port)
+        assert module == "service.cli"
+        return [python, "-m", "tests.faulty_server", fault, *rest]
+
+    return planted
+
+
+def test_kills_of_the_server_lose_nothing_and_record_nothing_twice(
+    artifact: Path, body: bytes, ledger_url: str
 ) -> None:
-    folders = [tmp_path / str(number) for number in range(LEDGERS)]
-    with ThreadPoolExecutor(LEDGERS) as pool:
-        for done in [
-            pool.submit(killed_again_and_again, folder, artifact, stories["young-shop"])
-            for folder in folders
-        ]:
-            done.result()
+    kills, servers = (KILLS, 1) if ledger_url.startswith("sqlite") else (2, 2)
+    kill_servers(serve_command(artifact, ledger_url), ledger_url, body, kills, servers)
+
+
+def test_a_reply_that_leaves_before_its_commit_is_caught(
+    artifact: Path, body: bytes, tmp_path: Path
+) -> None:
+    ledger = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with pytest.raises(Lost, match="acknowledged decisions are not there"):
+        kill_servers(faulty(serve_command(artifact, ledger), "early"), ledger, body, 1)
+
+
+def test_kills_of_the_database_lose_nothing_and_the_server_goes_on(
+    artifact: Path, body: bytes
+) -> None:
+    database = Database()
+    try:
+        url = database.url()
+        kill_database(serve_command(artifact, url), database, url, body, DATABASE_KILLS)
+        url = database.url()
+        command = faulty(serve_command(artifact, url), "lazy")
+        with pytest.raises(Lost, match="acknowledged decisions are not there"):
+            kill_database(command, database, url, body, 1)
+    finally:
+        database.stop()
+
+
+@pytest.mark.parametrize("fault", ["full", "readonly"])
+def test_a_disk_that_takes_no_more_gives_503_and_recovers_without_a_restart(
+    artifact: Path, body: bytes, tmp_path: Path, fault: str
+) -> None:
+    ledger, switch = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / f"disk.{fault}"
+    command = faulty(serve_command(artifact, ledger), f"disk={tmp_path / 'disk'}")
+    with running(command) as server:
+        break_and_mend(server.url, ledger, body, switch.touch, switch.unlink)

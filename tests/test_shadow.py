@@ -17,6 +17,7 @@ from service.process import running
 from service.replay import replay
 from service.shadow import Apart, ShadowError, follow
 from tests.conftest import serve_command
+from tests.databases import Database
 
 
 @pytest.fixture
@@ -73,6 +74,17 @@ def test_a_ledger_that_followed_another_is_refused(
     record(urls[1], stories, decided, 101)
     with pytest.raises(ShadowError, match=r"record 4 of the challenger.s ledger is 0+68"):
         followed(urls, stricter)
+
+
+def test_a_ledger_of_several_writers_is_refused(
+    urls: tuple[str, str], postgres: Database, stricter: Engine
+) -> None:
+    shared = postgres.url()
+    with open_ledger(shared) as one, open_ledger(shared) as other:
+        one.append_sync("a", b"q", b"a")
+        other.append_sync("b", b"q", b"a")
+    with pytest.raises(ShadowError, match=r"writers \[1, 2\]; expected one"):
+        followed((shared, urls[1]), stricter)
 
 
 def test_the_command_follows_a_ledger_that_a_server_writes(

@@ -75,10 +75,10 @@ def answer(value: object, status: int = 200) -> Response:
     return Response(_encode(value), status, media_type="application/json")
 
 
-def found(ledger: Ledger, request: Request) -> Record:
+async def found(ledger: Ledger, request: Request) -> Record:
     """The record a route's path names; raises Problem when there is none."""
     decision_id = str(request.path_params["decision_id"])
-    record = ledger.get(decision_id)
+    record = await run_in_threadpool(ledger.get, decision_id)
     if record is None:
         raise Problem(
             "decision-not-found",
@@ -113,10 +113,10 @@ def _decisions(parts: Parts) -> _Routes:
         return answer(await run_in_threadpool(parts.journal.find, asked, verdict))
 
     async def asked(request: Request) -> Response:
-        return Response(found(parts.ledger, request).request, media_type="application/json")
+        return Response((await found(parts.ledger, request)).request, media_type="application/json")
 
     async def again(request: Request) -> Response:
-        return answer(await run_in_threadpool(_replayed, parts, found(parts.ledger, request)))
+        return answer(await run_in_threadpool(_replayed, parts, await found(parts.ledger, request)))
 
     async def preview(request: Request) -> Response:
         most = parts.settings.max_body_bytes
@@ -157,11 +157,11 @@ def _desk(parts: Parts) -> _Routes:
         return answer(await run_in_threadpool(_queue, parts))
 
     async def case(request: Request) -> Response:
-        return answer(desk.case(found(parts.ledger, request).decision_id))
+        return answer(desk.case((await found(parts.ledger, request)).decision_id))
 
     async def rule(request: Request) -> Response:
         officer, ruling = sessions.officer(request), await read(request, Ruling)
-        decision = _decode(found(parts.ledger, request).decision)
+        decision = _decode((await found(parts.ledger, request)).decision)
         if decision.verdict != "refer":
             said = f"The decision is {decision.verdict}; expected one referred to a person."
             raise Problem("not-referred", 409, said)
@@ -174,7 +174,7 @@ def _desk(parts: Parts) -> _Routes:
     def step(kind: type[Any], done: Callable[[str, str, Any], Case]) -> Handler:
         async def handle(request: Request) -> Response:
             officer, posted = sessions.officer(request), await read(request, kind)
-            decided = found(parts.ledger, request).decision_id
+            decided = (await found(parts.ledger, request)).decision_id
             return answer(await run_in_threadpool(done, decided, officer, posted))
 
         return handle

@@ -107,7 +107,7 @@ class Pages:
     def _about(self, page: str, lang: str) -> Any:
         async def get(request: Request) -> Response:
             decision_id = str(request.path_params["decision_id"])
-            record = self._parts.ledger.get(decision_id)
+            record = await run_in_threadpool(self._parts.ledger.get, decision_id)
             if record is None:
                 return self._render(request, "nothing", lang, {}, page, 404)
             return self._render(request, page, lang, self._told(record, lang))

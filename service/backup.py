@@ -1,0 +1,125 @@
+"""Backup and restore: a ledger copied while it is written to, and put back.
+
+A backup is a SQLite ledger whatever was backed up, with the desk and the versions beside it: it can
+be verified, replayed and served as it is. What is committed when the copy is made is in it, whole.
+"""
+
+from pathlib import Path
+
+import apsw
+from msgspec import Struct
+
+from service.archive import Archive
+from service.chain import Verification
+from service.ledger import (
+    LedgerError,
+    LedgerUnavailable,
+    ledger_beside,
+    open_ledger,
+    verify,
+    versions_folder,
+)
+from service.store import NoLedger, is_postgres, sqlite_path
+
+DESK = "desk"
+
+
+class Copied(Struct, frozen=True):
+    """What a copy holds, walked record by record after it was made."""
+
+    ledger: Verification
+    desk: Verification | None
+
+
+def backup(url: str, to: Path) -> Copied:
+    """Copy a ledger, its desk and its versions into a new file and what lies beside it.
+
+    Raises LedgerError when there is something already, or when the copy does not verify.
+    """
+    if to.exists():
+        raise LedgerError(f"{to}: is there already, expected a new file")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    copy = f"sqlite:///{to.absolute()}"
+    _copy(url, copy)
+    desk = _copy_desk(url, copy)
+    archive = Archive.beside(url)
+    archive.fetch()
+    Archive.beside(copy).take_in(archive.folder)
+    return Copied(_checked(copy), _checked(desk) if desk else None)
+
+
+def restore(source: Path, url: str) -> Copied:
+    """Put a backup back as a ledger that is new or empty; chains, keys and versions as they were.
+
+    Raises LedgerError when that ledger holds records, or the backup does not verify.
+    """
+    copy = f"sqlite:///{source.absolute()}"
+    _checked(copy)
+    if not is_postgres(url) and not sqlite_path(url).exists():
+        _copy(copy, url)
+    else:
+        _taken_in(copy, url)
+    desk = _copy_desk(copy, url, restoring=True)
+    Archive.beside(url).take_in(versions_folder(copy))
+    return Copied(_checked(url), _checked(desk) if desk else None)
+
+
+def _copy(url: str, copy: str) -> None:
+    if is_postgres(url):
+        _taken_in(url, copy)
+    else:
+        _copy_pages(sqlite_path(url), sqlite_path(copy))
+
+
+def _taken_in(url: str, into: str) -> None:
+    """Read records in one order and write them in one commit."""
+    with open_ledger(url, read_only=True) as source, open_ledger(into) as target:
+        target.restore(source.records())
+
+
+def _copy_desk(url: str, copy: str, *, restoring: bool = False) -> str | None:
+    """The desk's events, when there is a desk; the URL of their copy."""
+    source, target = ledger_beside(url, DESK), ledger_beside(copy, DESK)
+    try:
+        open_ledger(source, read_only=True).close()
+    except NoLedger:
+        return None
+    if restoring and (is_postgres(target) or sqlite_path(target).exists()):
+        _taken_in(source, target)
+    else:
+        _copy(source, target)
+    return target
+
+
+def _copy_pages(path: Path, to: Path) -> None:
+    """SQLite's online backup: the pages as of one moment, while another process writes.
+
+    All pages in one step: with several, a busy writer would make it begin again and again.
+    """
+    to.parent.mkdir(parents=True, exist_ok=True)
+    part = to.with_name(f"{to.name}.part")
+    part.unlink(missing_ok=True)
+    if not path.is_file():
+        raise NoLedger(f"ledger {path}: there is no such file")
+    source = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    target = apsw.Connection(str(part))
+    try:
+        with target.backup("main", source, "main") as copying:
+            copying.step(-1)
+        target.execute("PRAGMA journal_mode = DELETE")  # one file, no log beside it
+    except apsw.Error as error:
+        raise LedgerUnavailable(f"ledger {path}: backup: {error}") from error
+    finally:
+        target.close()
+        source.close()
+    part.replace(to)
+
+
+def _checked(url: str) -> Verification:
+    found = verify(url)
+    if not found.ok:
+        raise LedgerError(
+            f"{url}: broken at record {found.broken_seq} of writer {found.broken_writer}: "
+            f"{found.what}; expected a ledger that verifies"
+        )
+    return found
