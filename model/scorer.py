@@ -61,7 +61,6 @@ class Scorer:
         numbers = [c for c in card.columns if c.kind == "number"]
         self.columns = numbers + [c for c in card.columns if c.kind != "number"]
         self.positions = [index[c.name] for c in self.columns]
-        self.teller = Teller(self.columns, self.positions)
         self._order = [c.name for c in self.columns]
         sides: dict[str, list[Axis]] = {name: [] for name in self._order}
         for table in card.two_way:
@@ -84,6 +83,7 @@ class Scorer:
             for column, at in zip(self.columns, finest, strict=True)
         ]
         self.grids = [self._grid(table, finest) for table in card.two_way]
+        self.teller = Teller(self.columns, self.positions, self._largest())
         self._levels = [[steps[-1], *steps[:-1]] for steps in self.step_points]
         self._grids = [
             (i, k, [[row[-1], *row[:-1]] for row in (grid[-1], *grid[:-1])])
@@ -113,6 +113,15 @@ class Scorer:
             for row in table.contributions
         ]
         return i, k, [rows[band] for band in _bands(self.columns[i], table.first, cuts[i])]
+
+    def _largest(self) -> list[float]:
+        """The most points, either way, that each column ever adds, shares of tables included."""
+        largest = [max(map(abs, steps)) for steps in self.step_points]
+        for i, k, grid in self.grids:
+            most = max([abs(half) for row in grid for half in row])
+            largest[i] += most
+            largest[k] += most
+        return largest
 
     def _exact_score(self, logit: float) -> float:
         return self.points_at_even - self.points_per_logit * logit
