@@ -16,9 +16,10 @@ from model.table import Column
 
 MOST = 4
 """Reasons given at most."""
+Saying = Callable[[float], str]
 
 
-class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
     """One reason, with the value seen and where it came from.
 
     `code` starts with M- (scorecard), P- (policy) or L- (limit). `points` is the effect on the
@@ -38,11 +39,19 @@ class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Teller:
     """Tells a scorecard's contributions as reasons; compiled once from its columns.
 
-    `positions[j]` says where column j's value stands in the rows it will be given, as in Scorer.
+    `positions[j]` says where column j's value stands in the rows it will be given, as in Scorer;
+    `largest[j]` is the most points, either way, that column j ever has.
     """
 
-    def __init__(self, columns: Sequence[Column], positions: Sequence[int]) -> None:
-        self._voices = [_Voice(*both) for both in zip(columns, positions, strict=True)]
+    def __init__(
+        self, columns: Sequence[Column], positions: Sequence[int], largest: Sequence[float]
+    ) -> None:
+        self._voices = [_voice(*both) for both in zip(columns, positions, strict=True)]
+        ranked = sorted(range(len(columns)), key=largest.__getitem__, reverse=True)
+        half = (len(ranked) + 1) // 2
+        self._every, self._movers = range(len(ranked)), sorted(ranked[:half])
+        others = [largest[i] for i in ranked[half:]]
+        self._others_most = max(others, default=0.0) * (1.0 + 1e-9)  # sums are rounded
 
     def lowering(
         self,
@@ -64,7 +73,11 @@ class Teller:
         most: int = MOST,
     ) -> list[Reason]:
         """The reasons that move the score most, either way, at most `most`, one a group."""
-        return self._told(_outermost(points), values, points, as_of, most)
+        # mostly the strongest are among the half of the columns that can move the score most
+        told = self._told(_outermost(points, self._movers), values, points, as_of, most)
+        if len(told) == most and abs(told[-1].points or 0.0) > self._others_most:
+            return told
+        return self._told(_outermost(points, self._every), values, points, as_of, most)
 
     def _told(
         self,
@@ -79,16 +92,31 @@ class Teller:
         for i in ranked:
             if len(reasons) >= most:
                 break
-            voice = self._voices[i]
-            if voice.group not in told:
-                told.add(voice.group)
-                reasons.append(voice.reason(values, points[i], as_of))
+            group, at, code, label_zh, label_en, name, source, zh, en = self._voices[i]
+            if group in told:
+                continue
+            told.add(group)
+            value, point = values[at], points[i]
+            if value is None or value != value:
+                value, seen_zh, seen_en = None, "无数据", "not available"
+            elif isinstance(value, str):
+                seen_zh = seen_en = value
+            else:
+                seen_zh = zh(value)
+                seen_en = seen_zh if en is zh else en(value)
+            end_zh, end_en = _ENDS.get(round(point)) or _ends(f"{point:+.0f}")
+            reasons.append(
+                Reason(  # by position: half the time
+                    code, f"{label_zh}{seen_zh}{end_zh}", f"{label_en}{seen_en}{end_en}", name,
+                    value, source, as_of.get(source), point,
+                )
+            )  # fmt: skip
         return reasons
 
 
-def _outermost(points: Sequence[float]) -> Iterator[int]:
-    """Positions from the largest points, either way, to the smallest."""
-    order = sorted(range(len(points)), key=points.__getitem__)
+def _outermost(points: Sequence[float], among: Iterable[int]) -> Iterator[int]:
+    """Some positions, in ascending order, from the largest points, either way, to the smallest."""
+    order = sorted(among, key=points.__getitem__)
     low, high = 0, len(order) - 1
     while low <= high:
         if -points[order[low]] >= points[order[high]]:
@@ -99,36 +127,22 @@ def _outermost(points: Sequence[float]) -> Iterator[int]:
             high -= 1
 
 
-class _Voice:
-    """What one column needs to speak."""
+def _ends(effect: str) -> tuple[str, str]:
+    """How a sentence about points ends, in Chinese and in English."""
+    return f"（{effect}分）", f" ({effect} points)"
 
-    __slots__ = ("at", "code", "en", "group", "label_en", "label_zh", "name", "source", "zh")
 
-    def __init__(self, column: Column, at: int) -> None:
-        self.name, self.source, self.group, self.at = column.name, column.source, column.group, at
-        self.code = f"M-{column.name.upper()}"
-        self.label_zh, self.label_en = f"{column.label_zh}：", f"{column.label_en}: "
-        self.zh, self.en = _sayings(column.unit)
+_ENDS = {points: _ends(f"{points:+d}") for points in range(-999, 1_000) if points}
+"""By whole points; of none it is said from which side they were rounded, +0 or -0."""
+_Voice = tuple[str, int, str, str, str, str, str, Saying, Saying]
+"""How a column speaks: group, place of its value, code, labels, name, source, its unit."""
 
-    def reason(self, values: Sequence[Value], points: float, as_of: Mapping[str, date]) -> Reason:
-        value, effect = values[self.at], f"{points:+.0f}"
-        if value is None or value != value:
-            value, seen_zh, seen_en = None, "无数据", "not available"
-        elif isinstance(value, str):
-            seen_zh = seen_en = value
-        else:
-            seen_zh = self.zh(value)
-            seen_en = seen_zh if self.en is self.zh else self.en(value)
-        return Reason(
-            code=self.code,
-            text_zh=f"{self.label_zh}{seen_zh}（{effect}分）",
-            text_en=f"{self.label_en}{seen_en} ({effect} points)",
-            feature=self.name,
-            value=value,
-            source=self.source,
-            source_as_of=as_of.get(self.source),
-            points=points,
-        )
+
+def _voice(column: Column, at: int) -> _Voice:
+    return (
+        column.group, at, f"M-{column.name.upper()}", f"{column.label_zh}：",
+        f"{column.label_en}: ", column.name, column.source, *_sayings(column.unit),
+    )  # fmt: skip
 
 
 def said(value: float | str, unit: str, language: Literal["zh", "en"]) -> str:
@@ -162,11 +176,12 @@ def _months(value: float) -> str:
 
 def _number(value: float) -> str:
     if value % 1:
-        return f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
+        if -999.0 < value < 999.0:  # without thousands to part: half the time
+            return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
+        return f"{value:,.2f}"
     return f"{value:,.0f}"
 
 
-Saying = Callable[[float], str]
 _SAYINGS: dict[str, tuple[Saying, Saying]] = {
     "yuan": (_yuan_zh, _yuan_en),
     "ratio": (_ratio, _ratio),

@@ -5,7 +5,7 @@ and one look into each two-way table.
 """
 
 import sys
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from math import exp, inf, log
 from operator import getitem, itemgetter
@@ -61,7 +61,6 @@ class Scorer:
         numbers = [c for c in card.columns if c.kind == "number"]
         self.columns = numbers + [c for c in card.columns if c.kind != "number"]
         self.positions = [index[c.name] for c in self.columns]
-        self.teller = Teller(self.columns, self.positions)
         self._order = [c.name for c in self.columns]
         sides: dict[str, list[Axis]] = {name: [] for name in self._order}
         for table in card.two_way:
@@ -74,9 +73,9 @@ class Scorer:
         self._numbers = _picker(self.positions[: len(numbers)])
         # one lower end more: a missing value, which is above nothing, falls below it
         self._ends = [[-inf, *cuts] for cuts in self.cuts]
-        self._categories = [
-            (at, {category: step + 1 for category, step in codes.items()}, unknown + 1)
-            for at, (codes, unknown) in zip(self.positions[len(numbers) :], self.codes, strict=True)
+        self._categories = _picker(self.positions[len(numbers) :])
+        self._steps_of = [
+            {category: step + 1 for category, step in codes.items()} for codes, _ in self.codes
         ]
         finest = [*self.cuts, *([] for _ in self.codes)]
         self.step_points = [
@@ -84,6 +83,7 @@ class Scorer:
             for column, at in zip(self.columns, finest, strict=True)
         ]
         self.grids = [self._grid(table, finest) for table in card.two_way]
+        self.teller = Teller(self.columns, self.positions, self._largest())
         self._levels = [[steps[-1], *steps[:-1]] for steps in self.step_points]
         self._grids = [
             (i, k, [[row[-1], *row[:-1]] for row in (grid[-1], *grid[:-1])])
@@ -91,7 +91,9 @@ class Scorer:
         ]
         reference = sum(c.reference for c in self.columns) + sum(t.reference for t in card.two_way)
         self.reference_score = self._exact_score(card.intercept + reference)
-        self._bounds = [band.pd_12m_below for band in card.grades]
+        self._bounds = [
+            band.pd_12m_below for band in card.grades[:-1]
+        ]  # the last is for all others
         self._grades = [band.grade for band in card.grades]
         dimensions = list(dict.fromkeys(c.dimension for c in self.columns))
         self._dimensions = [
@@ -114,6 +116,15 @@ class Scorer:
         ]
         return i, k, [rows[band] for band in _bands(self.columns[i], table.first, cuts[i])]
 
+    def _largest(self) -> list[float]:
+        """The most points, either way, that each column ever adds, shares of tables included."""
+        largest = [max(map(abs, steps)) for steps in self.step_points]
+        for i, k, grid in self.grids:
+            most = max([abs(half) for row in grid for half in row])
+            largest[i] += most
+            largest[k] += most
+        return largest
+
     def _exact_score(self, logit: float) -> float:
         return self.points_at_even - self.points_per_logit * logit
 
@@ -127,7 +138,16 @@ class Scorer:
             numbers = [max(x, -MOST) for x in numbers]
         # steps count from one; a missing value's is zero
         steps: list[int] = list(map(bisect_left, self._ends, numbers))
-        steps += [codes.get(values[at], unknown) for at, codes, unknown in self._categories]
+        categories = self._categories(values)
+        try:
+            steps += [*map(getitem, self._steps_of, categories)]
+        except KeyError:
+            steps += [
+                known.get(category, unknown + 1)
+                for category, known, (_, unknown) in zip(
+                    categories, self._steps_of, self.codes, strict=True
+                )
+            ]
         points = list(map(getitem, self._levels, steps))
         for i, k, grid in self._grids:
             half = grid[steps[i]][steps[k]]
@@ -144,11 +164,7 @@ class Scorer:
 
     def grade(self, pd_12m: float) -> str:
         """The named band a probability falls in."""
-        bounds = self._bounds
-        for i, bound in enumerate(bounds):
-            if pd_12m < bound:
-                return self._grades[i]
-        return self._grades[-1]
+        return self._grades[bisect_right(self._bounds, pd_12m)]
 
     def rate(self, values: Sequence[Value]) -> tuple[int, float, str]:
         """Score, pd_12m and grade of one row, without reasons: for many rows at once."""

@@ -99,6 +99,15 @@ def _calibration(hits: NDArray[np.float64], expected: NDArray[np.float64], bins:
     return out
 
 
+def causes(world: Path, application_ids: pd.Series[Any]) -> list[str] | None:
+    """Why applications default, as the world knows it; None on real loans."""
+    path = world / "truth.parquet"
+    if not path.exists():
+        return None
+    known = pd.read_parquet(path, columns=["application_id", "true_cause"])
+    return known.set_index("application_id")["true_cause"].loc[application_ids].tolist()
+
+
 def truth(world: Path, application_ids: pd.Series[Any]) -> NDArray[np.float64] | None:
     """true_pd_12m of applications, where the world knows it; None on real loans."""
     path = world / "truth.parquet"

@@ -5,10 +5,10 @@ a tariff kept for the tenor and LPR. The amount is the last thing that can refus
 """
 
 from bisect import insort
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from itertools import pairwise
+from functools import partial
+from itertools import compress, islice, pairwise
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,71 +107,66 @@ def match(
     asked = min(amount_yuan, limit_yuan)
     facts: list[Any] = [*values, purpose, tenor_months, grade, None, asked]
     tax, sales = facts[eligibility.tax], facts[eligibility.sales]
-    fits: list[_Sold] = []
-    refusing: dict[int, list[str]] = defaultdict(list)
-    price_list = catalogue.price_list(tenor_months, lpr)
-    for failed, sold, code, numbers in zip(
-        eligibility.failed(facts, sources),
-        price_list.sold,
-        eligibility.codes,
-        eligibility.numbers,
-        strict=True,
-    ):
-        if not failed:
-            fits.append(sold)
-        elif not brief:
-            refusing[numbers[failed]].append(code)
-    refused = eligibility.refusals(refusing, facts)
-    if not fits:
+    fitting, refusing = eligibility.sift(facts, sources)
+    refused = [] if brief else eligibility.refusals(refusing, facts)
+    eligible = fitting.count(1)
+    if not eligible:
         return Matched([], [], refused, 0, 0.0)
-    if not price_list.ascending:
-        fits.sort(key=lambda sold: sold.least_rank)
-    kept, most_yuan = _best(fits, pd_12m, (asked, tax, sales), keep)
+    price_list = catalogue.price_list(tenor_months, lpr)
+
+    def fits() -> Iterator[_Sold]:
+        sold = compress(price_list.sold, fitting)
+        return sold if price_list.ascending else iter(sorted(sold, key=_Sold.by_least_rank))
+
+    kept, most_yuan = _best(fits, eligible, pd_12m, (asked, tax, sales), keep)
     offers = [sold.offer(rank, lent, pd_12m, as_of) for rank, sold, lent in kept]
     shared: list[Offer] = []
     if most_yuan < asked - asked % ROUNDING_YUAN:
-        lenders = _lending(_cheapest(fits, pd_12m, len(fits)), (asked, tax, sales))
+        lenders = _cheapest(fits(), pd_12m, (asked, tax, sales), eligible)
         shared = [
             sold.offer(rank, lent, pd_12m, as_of) for rank, sold, lent in _together(lenders, asked)
         ]
-    return Matched(offers, shared, refused, len(fits), most_yuan)
+    return Matched(offers, shared, refused, eligible, most_yuan)
 
 
-_Ranked = list[tuple[int, "_Sold"]]
 _Lending = list[tuple[int, "_Sold", float]]
 """Rank (rate, then place), product and amount lent, ascending."""
+_Facts = tuple[float, Any, Any]
+"""Amount asked for, tax and sales, which cap what is lent."""
 
 
-def _cheapest(fits: Sequence["_Sold"], pd_12m: float, keep: int) -> _Ranked:
+def _cheapest(fits: Iterator["_Sold"], pd_12m: float, facts: _Facts, keep: int) -> _Lending:
     """The lowest ranks of products in the order of their least rates, which none undercuts."""
-    ranked = sorted([(sold.rank(pd_12m), sold) for sold in fits[:keep]])
-    for sold in fits[keep:]:
+    asked, tax, sales = facts
+    ranked = sorted(
+        [(sold.rank(pd_12m), sold, sold.lent(asked, tax, sales)) for sold in islice(fits, keep)]
+    )
+    for sold in fits:
         if sold.least_rank >= ranked[-1][0]:
             break
         rank = sold.rank(pd_12m)
         if rank < ranked[-1][0]:
             ranked.pop()
-            insort(ranked, (rank, sold))
+            insort(ranked, (rank, sold, sold.lent(asked, tax, sales)))
     return ranked
 
 
-def _lending(ranked: _Ranked, facts: tuple[float, Any, Any]) -> _Lending:
-    """Ranked products with what each lends, yuan."""
-    return [(rank, sold, sold.lent(*facts)) for rank, sold in ranked]
-
-
 def _best(
-    fits: Sequence["_Sold"], pd_12m: float, facts: tuple[float, Any, Any], keep: int | None
+    fits: Callable[[], Iterator["_Sold"]],
+    eligible: int,
+    pd_12m: float,
+    facts: _Facts,
+    keep: int | None,
 ) -> tuple[_Lending, float]:
     """The cheapest, and the most any product lends.
 
     The last of the cheapest gives way to the cheapest that lends the most. Products beyond them
     are looked at only when none of the cheapest lends all that is asked for.
     """
-    kept = _lending(_cheapest(fits, pd_12m, keep or len(fits)), facts)
+    kept = _cheapest(fits(), pd_12m, facts, keep or eligible)
     most_yuan = max([lent for _, _, lent in kept])
-    if most_yuan < facts[0] - facts[0] % ROUNDING_YUAN and len(kept) < len(fits):
-        every = _lending(_cheapest(fits, pd_12m, len(fits)), facts)
+    if most_yuan < facts[0] - facts[0] % ROUNDING_YUAN and len(kept) < eligible:
+        every = _cheapest(fits(), pd_12m, facts, eligible)
         largest = max([lent for _, _, lent in every])
         if most_yuan < largest:
             most_yuan = largest
@@ -226,7 +221,7 @@ class _Sold:
     """A product at one tenor and LPR: what matching reads, and what an offer says of it."""
 
     __slots__ = (
-        "_days", "_most", "_names", "_paid", "_price", "_repayment", "_tariff", "_tenor", "code",
+        "_days", "_most", "_offer", "_paid", "_price", "_repayment", "_tariff", "_tenor", "code",
         "institution", "least_rank", "least_thousands", "pd_least", "place",
         "sales_share", "tax_multiple",
     )  # fmt: skip
@@ -235,8 +230,10 @@ class _Sold:
         self, product: Product, whose: Institution, found: Tariff, tenor: int, place: int
     ) -> None:
         self._tariff, self._tenor, self._repayment = found, tenor, product.repayment
-        self._names = (product.code, product.institution, product.name_zh, product.name_en,
-                       whose.name_zh, whose.name_en)  # fmt: skip
+        self._offer = partial(
+            Offer, product.code, product.institution, product.name_zh, product.name_en,
+            whose.name_zh, whose.name_en,
+        )  # fmt: skip
         self._price = found.price
         self._days = timedelta(days=product.valid_days)
         self._paid: dict[int, tuple[float, float, float]] = {}
@@ -246,6 +243,10 @@ class _Sold:
         self.tax_multiple, self.sales_share = product.tax_multiple, product.sales_share
         self.place, self.least_rank = place, found.least_bp * RANKS + place
         self.pd_least = found.pd_least
+
+    def by_least_rank(self) -> int:
+        """What products stand in order of."""
+        return self.least_rank
 
     def rank(self, pd_12m: float) -> int:
         """The rate in basis points and the place among equal rates, as one number."""
@@ -266,20 +267,22 @@ class _Sold:
 
     def offer(self, rank: int, lent: float, pd_12m: float, as_of: date) -> Offer:
         """The product priced by its rank for one applicant."""
-        paid = self._paid.get(rank)
-        if paid is None:  # few rates: a band is some hundreds of basis points
-            rate, tenor, repayment = rank // RANKS / 10_000, self._tenor, self._repayment
-            paid = self._paid[rank] = (
-                rate,
-                first_payment(rate, tenor, repayment) * 100.0,
-                total_interest(rate, tenor, repayment) * 100.0,
-            )
-        rate, first, interest = paid
-        return Offer(
-            *self._names, lent, rate, self._price(pd_12m, rate), self._tenor,
-            self._repayment, int(lent * first + 0.5) / 100.0, int(lent * interest + 0.5) / 100.0,
+        rate, first, interest = self._paid.get(rank) or self._pays(rank)
+        return self._offer(  # positional: half the time
+            lent, rate, self._price(pd_12m, rate), self._tenor, self._repayment,
+            (lent * first + 0.5) // 1.0 / 100.0, (lent * interest + 0.5) // 1.0 / 100.0,
             as_of + self._days,
         )  # fmt: skip
+
+    def _pays(self, rank: int) -> tuple[float, float, float]:
+        """The rate of a rank, then first payment and interest in fen a yuan lent; kept.
+
+        There are few: a band is some hundreds of basis points.
+        """
+        rate, tenor, repayment = rank // RANKS / 10_000, self._tenor, self._repayment
+        first, interest = (f(rate, tenor, repayment) for f in (first_payment, total_interest))
+        paid = self._paid[rank] = rate, first * 100.0, interest * 100.0
+        return paid
 
 
 class _PriceList(NamedTuple):

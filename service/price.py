@@ -60,10 +60,12 @@ class Tariff(Struct, frozen=True, gc=False):
 
     def price(self, pd_12m: float, annual_rate: float) -> Price:
         """The parts of a rate, the expected loss to a hundredth of a basis point."""
-        loss = int(self.loss * pd_12m * 1e6 + 0.5) / 1e6
+        loss = (self.loss * pd_12m * 1e6 + 0.5) // 1.0 / 1e6
         apart = (annual_rate - self.costs - loss) * 1e6
-        band = int(apart + (0.5 if apart > 0 else -0.5)) / 1e6
-        return Price(self.lpr, self.funding, self.operating, loss, self.capital, self.margin, band)
+        band = (apart + 0.5) // 1.0 if apart > 0 else 0.0 - (0.5 - apart) // 1.0
+        return Price(
+            self.lpr, self.funding, self.operating, loss, self.capital, self.margin, band / 1e6
+        )
 
 
 def tariff(

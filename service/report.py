@@ -7,7 +7,7 @@ fitted on the same earlier loans.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
@@ -31,6 +31,7 @@ from model.table import OWN_TABLE, Axis, Column
 from model.training import FOLDS, MOST_TABLES
 from service import charts
 from service.book import Book
+from service.causes import Found
 from service.charts import OTHER, OURS, RED, Chart
 from service.study import Study
 
@@ -93,6 +94,7 @@ class Report:
     cut_off: float
     fairness: dict[str, list[Kind]]
     study: Study | None
+    causes: Sequence[Found]
 
     @property
     def speaking(self) -> list[Shape]:
@@ -109,9 +111,10 @@ def report(
     folder: Path,
     book: Book,
     study: Study | None = None,
+    causes: Sequence[Found] = (),
     step: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Measure a scorecard on its book; `study` holds what each source is worth, where known."""
+    """Measure a scorecard on its book; `study` and `causes` hold what only a world knows."""
     step("rating")
     found = points(*artifact.load(folder))
     scorer = Scorer(found.card, {f.column.name: at for at, f in enumerate(found.features)})
@@ -136,6 +139,7 @@ def report(
             for title, labels in book.sorts.items()
         },
         study=study,
+        causes=causes,
     )
 
 

@@ -142,8 +142,12 @@ def report(
     table: Annotated[Path | None, typer.Option(help="your own loans it was fitted on")] = None,
 ) -> None:
     """Say how good a scorecard is, for whom and why: one page, and a model card beside it."""
+    from model.artifact import load
+    from model.features import INDEX
+    from model.scorer import Scorer
     from service import book, modelcard
     from service import report as reports
+    from service.causes import causes
     from service.study import of_world
 
     if to.suffix.lower() != ".html":
@@ -162,7 +166,8 @@ def report(
             folder = world or HOME / "world"
             loans, settings = book.of_world(artifact, folder), settings_of(artifact=artifact)
             study = of_world(folder, settings, step)
-            told = reports.report(artifact, loans, study, step)
+            scorer = Scorer(load(artifact)[0], INDEX)
+            told = reports.report(artifact, loans, study, causes(folder, scorer, step), step)
         card = to.with_suffix(".md")
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(reports.html(told), "utf-8")

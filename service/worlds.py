@@ -143,6 +143,25 @@ def invoices(
 
 
 @app.command()
+def causes(
+    world: Annotated[Path, typer.Option(help="folder of a world whose truth is known")],
+    artifact: Artifact = None,
+) -> None:
+    """How often our four reasons contain why a firm defaulted, beside SHAP and chance."""
+    from service.causes import causes as measured
+    from service.causes import table
+
+    scorer = load_engine(artifact).scorer
+    with err.status("measuring") as status:
+        found = measured(world, scorer, lambda said: status.update(f"measuring: {said}"))
+    if not found:
+        fail(f"{world}: has no truth.parquet; expected a world that `yidaitong generate` wrote")
+    out.print(table(found))
+    if found[0].shap is None:
+        out.print("shap is not installed: uv sync --extra peers")
+
+
+@app.command()
 def boom(artifact: Artifact = None) -> None:
     """The mask maker's boom: what we lend, what extrapolating would, and what became of it."""
     import msgspec

@@ -3,10 +3,14 @@ from math import nan
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.credit_file import SOURCES
 from model.features import INDEX
-from service.offers import Catalogue, Offer, Refusal, match
+from service.decide import DEFAULT_CATALOGUE
+from service.eligibility import MOST_SETS, in_one_order
+from service.offers import Catalogue, Offer, Refusal, load_catalogue, match
 from service.price import Price
 
 FACTS: dict[str, float | str] = {
@@ -168,3 +172,43 @@ def test_the_first_condition_stated_is_the_one_named() -> None:
     sales = "{ feature = 'sales_12m_yuan', at_least = 9e9 }"
     assert refusal("", f"{sales}, {age}").feature == "sales_12m_yuan"
     assert refusal("", f"{age}, {sales}").feature == "firm_age_months"
+
+
+def contrary(nth: int, conditions: str) -> str:
+    product = PRODUCT.replace("P001", f"P{nth:03}").replace("[50, 250]", f"[{50 + nth}, 250]")
+    return f"{product}conditions = [{conditions}]\n"
+
+
+def test_products_that_state_the_same_in_contrary_orders_are_refused_by_their_own_first() -> None:
+    age = "{ feature = 'firm_age_months', at_least = 900 }"
+    sales = "{ feature = 'sales_12m_yuan', at_least = 9e9 }"
+    suits = "{ feature = 'defendant_suits_24m', at_most = 2 }"
+    ways = [f"{age}, {sales}", f"{sales}, {age}", f"{suits}, {age}", age, f"{sales}, {suits}"]
+    text = INSTITUTION + "".join(contrary(nth, way) for nth, way in enumerate(ways))
+    values = [FACTS.get(name, nan) for name in INDEX]
+    found = match(Catalogue(text.encode()), values, INDEX, **APPLICATION)
+    assert [(one.feature, one.products) for one in found.refused] == [
+        ("firm_age_months", ["P000", "P002", "P003"]),
+        ("sales_12m_yuan", ["P001", "P004"]),
+    ]
+    assert (found.offers, found.eligible) == ([], 0)
+
+
+def test_sets_of_products_kept_with_their_codes_do_not_grow_without_end() -> None:
+    catalogue = load_catalogue(DEFAULT_CATALOGUE)
+    eligibility = catalogue.eligibility(INDEX)
+    codes = [product.code for product in catalogue.products]
+    for products in range(1, 25_000):
+        told = eligibility.refusals({products: 0}, [nan] * (len(INDEX) + 5))[0].products
+        assert len(told) == products.bit_count()
+    assert told == [code for code, bit in zip(codes[-15:], f"{products:015b}", strict=True)
+                    if bit == "1"]  # fmt: skip
+    assert len(eligibility._sets) <= MOST_SETS
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abcdefg"), unique=True), max_size=8))
+def test_one_order_agrees_with_every_list(lists: list[list[str]]) -> None:
+    order = list(in_one_order(lists))
+    for at, one in enumerate(lists):
+        assert [item for item, who in order if at in who] == one

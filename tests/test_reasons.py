@@ -2,6 +2,8 @@ from datetime import date
 from math import nan
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.features import INDEX
 from model.reasons import Reason, Teller, said
@@ -20,7 +22,7 @@ def column(name: str, group: str) -> Column:
 
 GROUPS = {"a": "g1", "b": "g1", "c": "g2", "d": "g3", "e": "g4", "f": "g5"}
 COLUMNS = [column(name, group) for name, group in GROUPS.items()]
-TELLER = Teller(COLUMNS, list(range(6)))
+TELLER = Teller(COLUMNS, list(range(6)), [20.0] * 6)
 VALUES = [1.0, 2.0, nan, 4.0, 5.0, 6.0]
 
 
@@ -50,6 +52,39 @@ def test_the_strongest_either_way_are_told_for_an_approval() -> None:
     assert [reason.feature for reason in reasons] == ["c", "d", "b", "e"]
 
 
+MOVES = [8.0, 1.0, 5.0, 9.0, 2.0, 3.0]
+MOVING = Teller(COLUMNS, list(range(6)), MOVES)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.tuples(*(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]) for _ in MOVES)),
+       st.integers(1, 6))  # fmt: skip
+def test_the_strongest_are_the_same_whichever_columns_are_looked_at_first(
+    shares: tuple[float, ...], most: int
+) -> None:
+    points = [share * move for share, move in zip(shares, MOVES, strict=True)]
+    assert MOVING.strongest(VALUES, points, AS_OF, most) == TELLER.strongest(
+        VALUES, points, AS_OF, most
+    )
+    sizes = [abs(reason.points or 0.0) for reason in MOVING.strongest(VALUES, points, AS_OF, most)]
+    best = dict.fromkeys(GROUPS.values(), 0.0)
+    for group, point in zip(GROUPS.values(), points, strict=True):
+        best[group] = max(best[group], abs(point))
+    assert sizes == sorted(best.values(), reverse=True)[:most]
+
+
+@pytest.mark.parametrize(("points", "effect"), [
+    (-69.4, "-69"), (12.5, "+12"), (13.5, "+14"), (-0.2, "-0"), (0.2, "+0"), (-1234.0, "-1234"),
+])  # fmt: skip
+def test_points_are_said_whole_with_their_sign(points: float, effect: str) -> None:
+    reason = TELLER.strongest(VALUES, [points, 0.0, 0.0, 0.0, 0.0, 0.0], AS_OF, 6)
+    said = next(one for one in reason if one.points == points)
+    assert (said.text_en, said.text_zh) == (
+        f"a: 1 yuan ({effect} points)",
+        f"税：1元（{effect}分）",
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "zh", "en"),
     [
@@ -59,6 +94,9 @@ def test_the_strongest_either_way_are_told_for_an_approval() -> None:
         (0.0, "yes/no", "否", "no"),
         (18.4, "months", "18个月", "18 months"),
         (3.0, "count", "3", "3"),
+        (-999.996, "count", "-1,000.00", "-1,000.00"),
+        (998.996, "count", "999.00", "999.00"),
+        (-0.05, "count", "-0.05", "-0.05"),
         ("B", "category", "B", "B"),
     ],
 )

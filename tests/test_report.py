@@ -14,6 +14,7 @@ from model import artifact as artifacts
 from model.scorecard import MonotoneScorecard
 from model.table import Axis, Column
 from service import book, charts, modelcard, report
+from service.causes import Found
 from service.report import Report, ticks
 from service.study import Study
 from tests.browser import Heard, chromium, context
@@ -34,7 +35,8 @@ def quick() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def told(artifact: Path, world: Path, showcase: Path) -> Report:
     study = msgspec.json.decode((showcase / "study.json").read_bytes(), type=Study)
-    return report.report(artifact, book.of_world(artifact, world), study)
+    row = Found(cause="late_payer", firms=135, ours=0.99, shap=None, of_others=0.95, by_chance=0.4)
+    return report.report(artifact, book.of_world(artifact, world), study, [row])
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,16 @@ def test_figures_are_those_measured_when_it_was_trained(
     late = found.book.late
     again = roc_auc_score(found.book.hits[late], found.challenger.pd_12m[late])
     assert found.prices[-1].auc == pytest.approx(again)
+
+
+def test_what_only_a_world_knows_is_told_where_it_is_known(told: Report, own: Report) -> None:
+    page = report.html(told)
+    assert 'href="#causes"' in page
+    cells = page[page.index('<section id="causes">') :].split("<tr>")[2].split("<td>")[1:]
+    assert [cell.split("</td>")[0] for cell in cells] == [
+        "late payer", "135", "99 %", "—", "95 %", "40 %",
+    ]  # fmt: skip
+    assert 'id="causes"' not in report.html(own)
 
 
 def test_every_loan_is_on_one_step_of_every_feature(told: Report) -> None:
