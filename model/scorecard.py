@@ -27,7 +27,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from model.boosting import Booster, Rows
 from model.pairs import banded, purified, raised
-from model.steps import Steps, encode
+from model.steps import Steps, encode, placed
 
 Floats = NDArray[np.float64]
 MOST_PAIRS = 60
@@ -131,30 +131,33 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Steps.empty(str(name), frame.iloc[:, j], signs[j], self.max_bins)
             for j, name in enumerate(frame.columns)
         ]
-        codes = np.column_stack([encode(c, frame.iloc[:, j]) for j, c in enumerate(columns)])
-        rows = Rows(np.where(codes < 0, np.nan, codes), hits, weights)
-        booster = self._booster(columns, len(rows.hits))
-        boosted = booster.boost(rows)
+        rows, rare = _rows(columns, frame, hits, weights)
         most = min(MOST_PAIRS, 3 * len(columns)) if self.max_pairs is None else self.max_pairs
-        if most > 0 and _pay(boosted.held_out, booster.tried(rows, boosted.held_out, most), rows):
-            boosted = booster.boost(rows, booster.ranked_pairs(rows, boosted.held_out, most))
+        boosted = self._booster(columns, len(hits)).learn(rows, most)
         self.n_iter_ = boosted.rounds
         slope = _slope(boosted.held_out, hits, weights)
-        held = [_held(column, codes[:, j], weights) for j, column in enumerate(columns)]
+        held = [
+            np.bincount(at, weights, column.width + 1).astype(np.float64)
+            for column, at in zip(columns, rows.codes, strict=True)
+        ]
         levels = [slope * level for level in boosted.levels]
+        raw = np.zeros(len(hits))
         self.two_way_ = []
         for pair, grid in boosted.grids.items():
             rest, first, second = purified(slope * grid, held[pair[0]], held[pair[1]])
             levels[pair[0]] += first
             levels[pair[1]] += second
             table = banded(columns, pair, rest, held, self.max_bands)
-            if np.average(table.lookup(dict(enumerate(codes.T))) ** 2, weights=weights) > LEAST:
+            if np.average(table.lookup(rows.codes) ** 2, weights=weights) > LEAST:
                 self.two_way_.append(raised(table, levels))
+                raw += self.two_way_[-1].lookup(rows.codes)
         self.columns_ = [
-            column.learned(codes[:, j], weights, levels[j], self.max_steps, _merge)
+            column.learned(held[j], rare[j], levels[j], self.max_steps, _merge)
             for j, column in enumerate(columns)
         ]
-        self.intercept_ = _intercept(self.contributions(X).sum(axis=1), hits, weights)
+        for column, learned, at in zip(columns, self.columns_, rows.codes, strict=True):
+            raw += learned.levels_of(column)[at]
+        self.intercept_ = _intercept(raw, hits, weights)
         return self
 
     def contributions(self, X: Any) -> Floats:
@@ -174,7 +177,9 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         frame = self._as_frame(X, reset=False)
         alone = [column.lookup(frame.iloc[:, j]) for j, column in enumerate(self.columns_)]
         codes = {
-            side.feature: encode(side.column, frame.iloc[:, side.feature])
+            side.feature: placed(
+                encode(side.column, frame.iloc[:, side.feature]), side.column.width
+            )
             for side in {s.feature: s for t in self.two_way_ for s in (t.first, t.second)}.values()
         }
         together = [table.lookup(codes) for table in self.two_way_]
@@ -251,32 +256,28 @@ def _is_category(dtype: Any) -> bool:
     return not pd.api.types.is_numeric_dtype(dtype)
 
 
-def _pay(alone: Floats, together: Floats, rows: Rows) -> bool:
-    """Whether pairs rate held-out rows better, on the whole; NaN: not tried."""
-    tried = ~np.isnan(together)
-    alone, together, rows = alone[tried], together[tried], rows.at(tried)
-
-    def loss(rated: Floats) -> Floats:
-        return np.logaddexp(0.0, rated) - rows.hits * rated
-
-    gain = np.average(loss(alone) - loss(together), weights=rows.weights)
-    return bool(gain > 0)
+def _rows(
+    columns: Sequence[Steps], frame: pd.DataFrame, hits: Floats, weights: Floats
+) -> tuple[Rows, list[float]]:
+    """Rows as step numbers; by column, the weight of those whose category is too rare for one."""
+    codes: list[Any] = []
+    rare = []
+    for j, column in enumerate(columns):
+        found = encode(column, frame.iloc[:, j])
+        rare.append(float(weights[found < 0].sum()))
+        codes.append(placed(found, column.width))
+    return Rows(np.stack(codes), hits, weights), rare
 
 
 def _slope(held_out: Floats, hits: Floats, weights: Floats) -> float:
     """How much to stretch the boosted log-odds so that held-out rows are calibrated."""
+    known = ~np.isnan(held_out)
+    held_out, hits, weights = held_out[known], hits[known], weights[known]
     if np.ptp(held_out) == 0 or hits.min() == hits.max():
         return 1.0
     fitted = LogisticRegression(C=np.inf).fit(held_out[:, None], hits, sample_weight=weights)
     slope = float(fitted.coef_[0, 0])
     return min(slope, 2.0) if slope > 0 else 1.0
-
-
-def _held(column: Steps, codes: Floats, weights: Floats) -> Floats:
-    """The weight of the rows on each step; missing ones, and rare categories, last."""
-    known = ~np.isnan(codes) & (codes >= 0)
-    at = np.where(known, codes, column.width).astype(int)
-    return np.bincount(at, weights, column.width + 1).astype(np.float64)
 
 
 def _intercept(raw: Floats, hits: Floats, weights: Floats) -> float:

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model.boosting import Boosted, Booster, Rows
-from model.steps import Steps, encode
+from model import boosting
+from model.boosting import Booster, Rows
+from model.steps import Steps, encode, placed
 
 OPTIONS = {"learning_rate": 0.1, "max_leaf_nodes": 6, "min_samples_leaf": 20,
            "l2_regularization": 1.0}  # fmt: skip
@@ -24,18 +25,8 @@ def learnable(n: int = 3_000, *, together: bool = True) -> tuple[list[Steps], Ro
     hits = (rng.random(n) < 1 / (1 + np.exp(1.0 - risk))).astype(float)
     frame.loc[rng.random(n) < 0.1, "a"] = np.nan
     columns = [Steps.empty(name, frame[name], 0, 32) for name in frame]
-    codes = np.column_stack([encode(c, frame[c.name]) for c in columns])
+    codes = np.stack([placed(encode(c, frame[c.name]), c.width) for c in columns])
     return columns, Rows(codes, hits.to_numpy(), np.ones(n))
-
-
-def read(found: Boosted, rows: Rows) -> Any:
-    """The log-odds that levels and grids give the rows."""
-    at = [
-        np.nan_to_num(rows.codes[:, j], nan=len(level) - 1).astype(int)
-        for j, level in enumerate(found.levels)
-    ]
-    alone = sum(level[at[j]] for j, level in enumerate(found.levels))
-    return alone + sum(grid[at[a], at[b]] for (a, b), grid in found.grids.items())
 
 
 @pytest.mark.parametrize("direction", [0, 1])
@@ -44,10 +35,14 @@ def test_levels_and_grids_say_what_the_trees_say(direction: int) -> None:
     columns[2] = Steps.empty(
         "c", pd.Series(np.random.default_rng(0).normal(size=99)), direction, 32
     )
-    found = Booster(columns, OPTIONS, bags=1, seed=0, max_iter=80).boost(rows, [(0, 1), (1, 3)])
-    assert any(np.ptp(grid) > 0 for grid in found.grids.values())
-    # held_out is the trees' own answer when there is one bag; it differs by their constant
-    assert np.ptp(found.held_out - read(found, rows)) < 1e-9
+    every, booster = np.arange(len(rows.hits)), Booster(columns, OPTIONS, 1, 0, max_iter=80)
+    trees, scale = booster._bag(rows, every, every, [(0, 1), (1, 3)])
+    levels, grids = boosting._read(trees, 40, scale)
+    assert set(grids) == {(0, 1), (1, 3)}
+    trees._predictors = trees._predictors[:40]
+    expected = trees.decision_function(boosting._scaled(rows.codes, scale))
+    found = boosting._rated(trees, levels, grids, rows.codes)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
 def test_bags_rate_rows_they_did_not_see() -> None:
