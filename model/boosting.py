@@ -8,9 +8,10 @@ it, and rates it: these held-out ratings calibrate and choose.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from itertools import combinations
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import combinations, islice
+from types import MappingProxyType
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +20,26 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from model.leaves import Pair, Pairs, quartered, read
 from model.steps import Steps
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.unsignedinteger[Any]]
-Pair = tuple[int, int]
 SMALL = 2_000_000
 """Cells below which one thread boosts: more of them wait for each other on a busy machine."""
 PRIOR_ROWS = 20.0
 """Rows at the mean rate that every category is taken to have had besides its own."""
 FEATURES_A_SPLIT = 0.3
 """Share of the features, drawn anew, that a split chooses from: credit is spread among likes."""
-ROWS_TRIED = 6_000
-"""Held-out rows, about, on which it is tried whether pairs pay; three bags have to do."""
-MOST_TO_TRY = 150_000
-"""Rows on which it is tried whether pairs pay, and which; all are then learned from."""
+BAGS_TO_TRY = 4
+"""Bags in which it is tried whether pairs pay, and which; two of them on many rows."""
+MOST_TO_TRY = 100_000
+"""Rows on which that is tried."""
+MOST_QUARTERS = 8
+"""Best pairs of numbers whose quarters are an input of their own: a tree finds no first cut for a
+pair that says nothing but together. Categories have none: their order is taken from outcomes."""
+SURE_GAIN = 40.0
+"""Twice the log-likelihood that quarters must gain to be one: about twice what chance ever does."""
 MOST_TO_RANK = 60_000
 """Rows looked at to rank pairs."""
 RANKING_BINS = 24
@@ -78,26 +84,34 @@ class Booster:
     options: Mapping[str, Any]
     bags: int
     seed: int
+    used: int | None = None
     max_iter: int = 1_000
     patience: int = 50
 
     def learn(self, rows: Rows, most: int) -> Boosted:
-        """Boost single features, and the `most` best pairs with them where held-out rows gain."""
-        tried = self._few(rows)
-        few = self if tried is rows else replace(self, bags=2)
-        alone = few.boost(tried)
-        if most > 0 and _pay(alone.held_out, few.tried(tried, alone.held_out, most), tried):
-            return self.boost(rows, few.ranked_pairs(tried, alone.held_out, most))
-        return alone if tried is rows else self.boost(rows)
+        """Boost single features, and the `most` best pairs with them where held-out rows gain.
 
-    def _few(self, rows: Rows) -> Rows:
-        """Rows on which it is tried what pays."""
-        if len(rows.hits) <= MOST_TO_TRY:
-            return rows
-        order = np.random.default_rng(self.seed).permutation(len(rows.hits))
-        return rows.at(np.sort(order[:MOST_TO_TRY]))
+        Which, and whether they do, is tried in a few bags, and on some of the rows if there are
+        many.
+        """
+        if most <= 0 or len(self.columns) < 2:
+            return self.boost(rows)
+        some = rows
+        if len(rows.hits) > MOST_TO_TRY:
+            order = np.random.default_rng(self.seed).permutation(len(rows.hits))
+            some = rows.at(np.sort(order[:MOST_TO_TRY]))
+        used = int(np.clip(MOST_TO_TRY // len(some.hits), 2, BAGS_TO_TRY))
+        trial = replace(self, bags=min(self.bags, BAGS_TO_TRY), used=used)
+        alone = trial.boost(some).held_out
+        losses = {False: _loss(trial.tried(some, alone, most, whole=False), some)}
+        if quartered(trial.ranked_pairs(some, alone, most)):
+            losses[True] = _loss(trial.tried(some, alone, most, whole=True), some)
+        whole = min(losses, key=losses.__getitem__)
+        pay = losses[whole] < _loss(alone, some)
+        pairs = trial.ranked_pairs(some, alone, most, whole=whole)
+        return self.boost(rows, pairs if pay else {})
 
-    def boost(self, rows: Rows, pairs: Sequence[Pair] = ()) -> Boosted:
+    def boost(self, rows: Rows, pairs: Pairs = MappingProxyType({})) -> Boosted:
         """Boost single features and the given pairs; the average over the bags."""
         widths = [column.width + 1 for column in self.columns]
         found = Boosted(
@@ -109,7 +123,7 @@ class Booster:
         bags = [self._bag(rows, train, test, pairs) for train, test in splits]
         found.rounds = _best([trees for trees, _ in bags], self.max_iter)
         for (_, test), (trees, scale) in zip(splits, bags, strict=True):
-            levels, grids = _read(trees, found.rounds, scale)
+            levels, grids = read(trees, found.rounds, scale, pairs)
             found.held_out[test] = _rated(trees, levels, grids, rows.codes[:, test])
             for j, level in enumerate(levels):
                 found.levels[j] += level / len(splits)
@@ -117,24 +131,25 @@ class Booster:
                 found.grids[pair] += grid / len(splits)
         return found
 
-    def tried(self, rows: Rows, rated: Floats, most: int) -> Floats:
+    def tried(self, rows: Rows, rated: Floats, most: int, *, whole: bool) -> Floats:
         """Log-odds of rows by bags that chose pairs and learned without them; NaN for other rows.
 
-        `rated` are log-odds without pairs, by which pairs are chosen.
+        `rated` are log-odds without pairs, by which pairs are chosen; `whole`: with quarters.
         """
         held_out = np.full(len(rows.hits), np.nan)
         splits = self._splits(rows)
-        splits = splits[: max(3, ROWS_TRIED * len(splits) // len(rows.hits))]
-        bags = [
-            self._bag(rows, train, test, self.ranked_pairs(rows.at(train), rated[train], most))
-            for train, test in splits
+        chosen = [
+            self.ranked_pairs(rows.at(train), rated[train], most, whole=whole)
+            for train, _ in splits
         ]
+        bags = [self._bag(rows, *split, pairs) for split, pairs in zip(splits, chosen, strict=True)]
         rounds = _best([trees for trees, _ in bags], self.max_iter)
-        for (_, test), (trees, scale) in zip(splits, bags, strict=True):
-            held_out[test] = _rated(trees, *_read(trees, rounds, scale), rows.codes[:, test])
+        for (_, test), (trees, scale), pairs in zip(splits, bags, chosen, strict=True):
+            both = read(trees, rounds, scale, pairs)
+            held_out[test] = _rated(trees, *both, rows.codes[:, test])
         return held_out
 
-    def _bag(self, rows: Rows, train: Any, test: Any, pairs: Sequence[Pair]) -> Any:
+    def _bag(self, rows: Rows, train: Any, test: Any, pairs: Pairs) -> Any:
         """Trees that learned from some rows and stopped on others; the scale of their inputs."""
         learned = rows.at(train)
         scale = _scale(self.columns, learned)
@@ -142,19 +157,21 @@ class Booster:
         trees = self._trees(pairs, int(test[0]), stopping=stopping)
         stop_on = (
             {
-                "X_val": _scaled(rows.codes[:, test], scale),
+                "X_val": _scaled(rows.codes[:, test], scale, pairs),
                 "y_val": rows.hits[test],
                 "sample_weight_val": rows.weights[test],
             }
             if stopping
             else {}
         )
-        inputs = _scaled(learned.codes, scale)
+        inputs = _scaled(learned.codes, scale, pairs)
         with threadpool_limits(1 if inputs.size < SMALL else None, user_api="openmp"):
             trees.fit(inputs, learned.hits, sample_weight=learned.weights, **stop_on)
         return trees, scale
 
-    def ranked_pairs(self, rows: Rows, rated: Floats, most: int) -> list[Pair]:
+    def ranked_pairs(
+        self, rows: Rows, rated: Floats, most: int, *, whole: bool = True
+    ) -> dict[Pair, Any]:
         """The pairs that say most about what single features leave unexplained, best first.
 
         `rated` are held-out log-odds without pairs. Each pair is rated by the best cut of both into
@@ -162,21 +179,38 @@ class Booster:
         interactions, 2013), less what the two cuts would gain alone.
         """
         if most <= 0 or len(self.columns) < 2:
-            return []
+            return {}
         known = np.flatnonzero(~np.isnan(rated))
         if len(known) > MOST_TO_RANK:
             known = np.random.default_rng(self.seed).permutation(known)[:MOST_TO_RANK]
         rows, rated = rows.at(known), rated[known]
         chance = expit(rated)
         left, slack = rows.weights * (rows.hits - chance), rows.weights * chance * (1.0 - chance)
-        bins = [_coarse(*both) for both in zip(_scale(self.columns, rows), rows.codes, strict=True)]
+        scale = _scale(self.columns, rows)
+        bins = [_coarse(steps, codes) for steps, codes in zip(scale, rows.codes, strict=True)]
+        at = [places[codes] for places, codes in zip(bins, rows.codes, strict=True)]
         least = int(self.options["min_samples_leaf"])
-        gains = {
-            (a, b): _quarters(bins[a], bins[b], left, slack, least)
+        found = {
+            (a, b): _quarters(at[a], at[b], left, slack, least)
             for a, b in combinations(range(len(bins)), 2)
         }
-        ranked = sorted(gains, key=gains.__getitem__, reverse=True)
-        return [pair for pair in ranked if gains[pair] > 0][:most]
+        ranked = sorted(found, key=lambda pair: found[pair][0], reverse=True)
+        ranked = [pair for pair in ranked if found[pair][0] > 0][:most]
+        free = [
+            pair
+            for pair in ranked
+            if whole
+            and found[pair][0] >= SURE_GAIN
+            and all(self.columns[j].is_free_number for j in pair)
+        ][:MOST_QUARTERS]
+        quarters: dict[Pair, Any] = dict.fromkeys(ranked)
+        for a, b in free:
+            _, cut_a, cut_b = found[a, b]
+            split = 2 * (bins[a] > cut_a)[:, None] + (bins[b] > cut_b)[None, :]
+            of = split[rows.codes[a], rows.codes[b]]
+            risk = np.bincount(of, left, 4) / (np.bincount(of, slack, 4) + 1.0)
+            quarters[a, b] = np.argsort(np.argsort(risk))[split]
+        return quarters
 
     def _splits(self, rows: Rows) -> list[tuple[Any, Any]]:
         every = np.arange(len(rows.hits))
@@ -184,18 +218,19 @@ class Booster:
         if bags < 2:
             return [(every, every)]
         folds = StratifiedKFold(bags, shuffle=True, random_state=self.seed)
-        return list(folds.split(every, rows.hits))
+        return list(islice(folds.split(every, rows.hits), self.used))
 
-    def _trees(
-        self, pairs: Sequence[Pair], seed: int, *, stopping: bool
-    ) -> HistGradientBoostingClassifier:
-        groups = [{j} for j in range(len(self.columns))] + [set(pair) for pair in pairs]
+    def _trees(self, pairs: Pairs, seed: int, *, stopping: bool) -> HistGradientBoostingClassifier:
+        quarters = {pair: len(self.columns) + k for k, pair in enumerate(quartered(pairs))}
+        groups = [{j} for j in range(len(self.columns))]
+        groups += [{*pair, quarters.get(pair, pair[0])} for pair in pairs]
+        signs = [0 if c.kind == "nominal" else c.direction for c in self.columns]
         return HistGradientBoostingClassifier(
             **self.options,
             max_iter=self.max_iter if stopping else min(50, self.max_iter),
             interaction_cst=groups,
             max_features=FEATURES_A_SPLIT,
-            monotonic_cst=[0 if c.kind == "nominal" else c.direction for c in self.columns],
+            monotonic_cst=signs + [0] * len(quarters),
             early_stopping=stopping,
             n_iter_no_change=self.patience,
             random_state=seed,
@@ -230,29 +265,33 @@ def _scale(columns: Sequence[Steps], rows: Rows) -> list[Floats]:
     return scale
 
 
-def _scaled(codes: Codes, scale: Sequence[Floats]) -> Floats:
-    """Step numbers as what they are boosted as, (n_rows, n_features)."""
-    inputs = np.empty(codes.shape[::-1], order="F")
+def _scaled(codes: Codes, scale: Sequence[Floats], pairs: Pairs) -> Floats:
+    """Step numbers as what they are boosted as, then quarters: (n_rows, n_inputs)."""
+    whole = quartered(pairs)
+    inputs = np.empty((codes.shape[1], len(scale) + len(whole)), order="F")
     for j, steps in enumerate(scale):
         np.take(steps, codes[j], out=inputs[:, j])
+    for k, (a, b) in enumerate(whole, len(scale)):
+        inputs[:, k] = cast(Any, pairs[a, b])[codes[a], codes[b]]
     return inputs
 
 
 def _coarse(steps: Floats, codes: Codes) -> NDArray[np.int64]:
-    """Each row's bin among RANKING_BINS of about as many rows, in order of risk; missing last."""
+    """Each step's bin among RANKING_BINS of about as many rows, in order of risk; missing last."""
     order = np.argsort(steps, kind="stable")  # NaN last
     held = np.bincount(codes, minlength=len(steps))[order]
     bins = np.empty(len(steps), dtype=np.int64)
     bins[order] = (np.cumsum(held) - held / 2.0) * RANKING_BINS / len(codes)
     bins[np.isnan(steps)] = RANKING_BINS
-    return bins[codes]
+    return bins
 
 
 def _quarters(
     first: NDArray[np.int64], second: NDArray[np.int64], left: Floats, slack: Floats, least: int
-) -> float:
+) -> tuple[float, int, int]:
     """The most that one cut of each feature gains in log-likelihood beyond either cut alone.
 
+    Also the last bin below each of the two cuts.
     `left` are gradients and `slack` second derivatives by row; each quarter has `least` rows.
     """
     width = RANKING_BINS + 1
@@ -276,7 +315,9 @@ def _quarters(
     beyond = sum(gain(*both) for both in zip(cut(sums), cut(bends), strict=True)) - top - side
     beyond = beyond + gain(sums[-1, -1], bends[-1, -1])
     allowed = np.minimum.reduce(cut(counts)) >= least
-    return float(np.max(beyond, where=allowed, initial=0.0))
+    beyond = np.where(allowed, beyond, 0.0)
+    best = int(beyond.argmax())
+    return float(beyond.flat[best]), *divmod(best, width - 1)
 
 
 def _rated(trees: Any, levels: Sequence[Floats], grids: Mapping[Pair, Floats], codes: Codes) -> Any:
@@ -289,84 +330,9 @@ def _rated(trees: Any, levels: Sequence[Floats], grids: Mapping[Pair, Floats], c
     return rated
 
 
-def _read(
-    trees: Any, rounds: int, scale: Sequence[Floats]
-) -> tuple[list[Floats], dict[Pair, Floats]]:
-    """What the first rounds say, leaf by leaf: levels of single features, grids of pairs."""
-    leaves = _leaves([tree.nodes for (tree,) in trees._predictors[:rounds]])
-    first, second = leaves.features.T
-    levels = [np.zeros(len(steps)) for steps in scale]
-    for j in np.unique(first[(first >= 0) & (second < 0)]):
-        of = leaves.at((first == j) & (second < 0))
-        levels[j] += of.values @ of.on(0, scale[j])
-    grids = {}
-    both = np.flatnonzero(second >= 0)
-    for a, b in np.unique(np.sort(leaves.features[both], axis=1), axis=0).tolist():
-        grid = np.zeros((len(scale[a]), len(scale[b])))
-        for one, other in ((a, b), (b, a)):
-            of = leaves.at((first == one) & (second == other))
-            on_a = of.on(int(one != a), scale[a])
-            grid += (on_a * of.values[:, None]).T @ of.on(int(one == a), scale[b])
-        grids[a, b] = grid
-    return levels, grids
-
-
-@dataclass(frozen=True)
-class _Leaves:
-    """Leaves of trees: their values, and where on each of at most two features they lie."""
-
-    values: Floats
-    features: NDArray[np.int64]
-    above: Floats
-    up_to: Floats
-    missing: NDArray[np.bool_]
-
-    def at(self, chosen: Any) -> _Leaves:
-        return _Leaves(*(getattr(self, name.name)[chosen] for name in fields(self)))
-
-    def on(self, side: int, steps: Floats) -> Floats:
-        """1 where a step belongs to a leaf, 0 where not, (n_leaves, n_steps)."""
-        found = (self.above[:, side, None] < steps) & (steps <= self.up_to[:, side, None])
-        found |= self.missing[:, side, None] & np.isnan(steps)
-        return found.astype(np.float64)
-
-
-def _leaves(trees: Sequence[Any]) -> _Leaves:
-    """The leaves of trees, all trees walked down at once."""
-    starts = np.cumsum([0, *map(len, trees)])[:-1]
-    nodes = np.concatenate(trees)
-    offset = np.repeat(starts, [len(tree) for tree in trees])
-    left, right = nodes["left"] + offset, nodes["right"] + offset
-    features = np.full((len(nodes), 2), -1)
-    above, up_to = np.full((len(nodes), 2), -np.inf), np.full((len(nodes), 2), np.inf)
-    missing = np.ones((len(nodes), 2), dtype=bool)
-    at = starts[nodes["is_leaf"][starts] == 0]
-    while len(at):
-        split = nodes[at]
-        feature, cut = split["feature_idx"].astype(int), split["num_threshold"]
-        side = ((features[at, 0] >= 0) & (features[at, 0] != feature)).astype(int)
-        for child, goes_left in ((left[at], True), (right[at], False)):
-            for of in (features, above, up_to, missing):
-                of[child] = of[at]
-            features[child, side] = feature
-            if goes_left:
-                up_to[child, side] = np.minimum(up_to[at, side], cut)
-            else:
-                above[child, side] = np.maximum(above[at, side], cut)
-            missing[child, side] &= (split["missing_go_to_left"] != 0) == goes_left
-        at = np.concatenate([left[at], right[at]])
-        at = at[nodes["is_leaf"][at] == 0]
-    ends = np.flatnonzero(nodes["is_leaf"])
-    return _Leaves(nodes["value"][ends], features[ends], above[ends], up_to[ends], missing[ends])
-
-
-def _pay(alone: Floats, together: Floats, rows: Rows) -> bool:
-    """Whether pairs rate held-out rows better, on the whole; NaN: not tried."""
-    tried = ~np.isnan(together)
-    alone, together, rows = alone[tried], together[tried], rows.at(tried)
-
-    def loss(rated: Floats) -> Floats:
-        return np.logaddexp(0.0, rated) - rows.hits * rated
-
-    gain = np.average(loss(alone) - loss(together), weights=rows.weights)
-    return bool(gain > 0)
+def _loss(rated: Floats, rows: Rows) -> float:
+    """Mean loss of the rows that are rated, in log-likelihood."""
+    known = ~np.isnan(rated)
+    rated, rows = rated[known], rows.at(known)
+    losses = np.logaddexp(0.0, rated) - rows.hits * rated
+    return float(np.average(losses, weights=rows.weights))

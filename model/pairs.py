@@ -59,9 +59,14 @@ class TwoWayTable:
 
         The number after the last is that of missing values and of categories without a step.
         """
-        rows = self.first.bands[codes[self.first.feature]]
-        columns = self.second.bands[codes[self.second.feature]]
-        return cast(Floats, self.levels[rows, columns])
+        return self.levels.ravel()[self.cells(codes)]
+
+    def cells(self, codes: Mapping[int, Codes] | Codes) -> NDArray[np.int64]:
+        """The place in the flattened table of each row."""
+        rows: NDArray[np.int64] = self.first.bands[codes[self.first.feature]]
+        columns: NDArray[np.int64] = self.second.bands[codes[self.second.feature]]
+        found: NDArray[np.int64] = rows * self.levels.shape[1] + columns
+        return found
 
 
 def purified(grid: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats, Floats]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 MOST_CATEGORIES = 200
-ROWS_FOR_QUANTILES = 200_000
+ROWS_FOR_QUANTILES = 100_000
 """Rows, drawn at random, that the quantiles of a number are taken from."""
 
 
@@ -37,6 +37,11 @@ class Steps:
     def width(self) -> int:
         """Number of steps."""
         return len(self.cuts) + 1 if self.kind == "number" else max(1, len(self.categories))
+
+    @property
+    def is_free_number(self) -> bool:
+        """Whether it is in an order of its own and has no declared direction."""
+        return self.kind != "nominal" and not self.direction
 
     @staticmethod
     def empty(name: str, values: pd.Series[Any], direction: int, max_bins: int) -> Steps:
@@ -129,7 +134,8 @@ def placed(codes: Floats, width: int) -> NDArray[np.unsignedinteger[Any]]:
 def _cuts(values: pd.Series[Any], max_bins: int) -> Floats:
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     if len(numbers) > ROWS_FOR_QUANTILES:
-        numbers = numbers[np.random.default_rng(0).permutation(len(numbers))[:ROWS_FOR_QUANTILES]]
+        drawn = np.random.default_rng(0).integers(0, len(numbers), ROWS_FOR_QUANTILES)
+        numbers = numbers[drawn]
     finite = numbers[np.isfinite(numbers)]
     distinct = np.unique(finite)
     if len(distinct) < 2:
