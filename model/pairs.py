@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeRegressor
 from model.steps import Steps
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,6 @@ class Side:
             for band in range(self.width)
         ]
 
-    def of(self, codes: Floats) -> NDArray[np.int64]:
-        """The band of each row by its column's step number."""
-        known = ~np.isnan(codes) & (codes >= 0)
-        at = np.where(known, codes, len(self.bands) - 1).astype(int)
-        return cast(NDArray[np.int64], self.bands[at])
-
 
 @dataclass(frozen=True)
 class TwoWayTable:
@@ -59,11 +54,19 @@ class TwoWayTable:
     second: Side
     levels: Floats
 
-    def lookup(self, codes: Mapping[int, Floats]) -> Floats:
-        """Log-odds that the two features add together, by the step numbers of their columns."""
-        rows = self.first.of(codes[self.first.feature])
-        columns = self.second.of(codes[self.second.feature])
-        return self.levels[rows, columns]
+    def lookup(self, codes: Mapping[int, Codes] | Codes) -> Floats:
+        """Log-odds that the two features add together, by the step numbers of their columns.
+
+        The number after the last is that of missing values and of categories without a step.
+        """
+        return self.levels.ravel()[self.cells(codes)]
+
+    def cells(self, codes: Mapping[int, Codes] | Codes) -> NDArray[np.int64]:
+        """The place in the flattened table of each row."""
+        rows: NDArray[np.int64] = self.first.bands[codes[self.first.feature]]
+        columns: NDArray[np.int64] = self.second.bands[codes[self.second.feature]]
+        found: NDArray[np.int64] = rows * self.levels.shape[1] + columns
+        return found
 
 
 def purified(grid: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats, Floats]:

@@ -11,7 +11,7 @@ estimator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from model.boosting import Booster, Rows
 from model.pairs import banded, purified, raised
-from model.steps import Steps, encode
+from model.steps import Steps, encode, placed
 
 Floats = NDArray[np.float64]
 MOST_PAIRS = 60
@@ -38,6 +38,12 @@ FEW_ROWS = 2_000
 """Rows below which trees are kept smaller."""
 ROWS_IN_BAGS = 160_000
 """Rows in all bags, about: many bags of few rows, few (but three) of many."""
+MANY_ROWS = 200_000
+"""Rows above which one bag, which holds a tenth of them out, boosts in longer strides."""
+ROWS_A_SMOOTHING = 2_000
+"""Rows for which l2_regularization is meant as it is: it grows with them, as steps hold more."""
+STEPS_ON_A_PAGE = 480
+"""Steps of all features together that a reader is asked to look at, if left to the rows."""
 
 
 class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -47,21 +53,25 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     directions : mapping of feature name to -1, 0 or +1, or a sequence of them, or None
         +1: a higher value may only raise the probability of the second class (default).
-    max_steps : int
+    max_steps : int, "auto" or None
         Steps a feature may have on the printed page; None keeps every step that boosting found.
+        "auto" allows one for 500 rows, but no more than make 480 for all features together, and
+        12 to 40 in any case.
     max_pairs : int or None
         Two-way tables tried at most; None tries three for each feature, 60 at most. They are kept
         when held-out rows say that they pay.
-    max_bands : int
-        Bands on each side of a two-way table.
-    max_bins : int
-        Quantile bins a number is cut into before boosting.
+    max_bands : int or "auto"
+        Bands on each side of a two-way table; "auto": three for five steps, 8 at least.
+    max_bins : int or "auto"
+        Quantile bins a number is cut into before boosting; "auto": five a step, 64 at least.
     n_folds : int
-        Cross-fitted folds; their step functions are averaged. Many rows need fewer.
+        Cross-fitted folds; their step functions are averaged. More than 5,000 rows have fewer, and
+        more than 200,000 one, which holds a tenth out and boosts at most 200 rounds.
     max_leaf_nodes : int or None
         Leaves of a tree; None: 6, and 3 below 2,000 rows.
     learning_rate, max_iter, min_samples_leaf, l2_regularization
-        As in HistGradientBoostingClassifier.
+        As in HistGradientBoostingClassifier; l2_regularization is for 2,000 rows and grows with
+        them, learning_rate is three times as large above 200,000.
     random_state : int, RandomState or None
         Draws the folds.
 
@@ -82,11 +92,11 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         directions: Mapping[str, int] | Sequence[int] | None = None,
-        max_steps: int | None = 12,
+        max_steps: int | Literal["auto"] | None = "auto",
         max_pairs: int | None = None,
-        max_bands: int = 8,
-        max_bins: int = 64,
-        n_folds: int = 16,
+        max_bands: int | Literal["auto"] = "auto",
+        max_bins: int | Literal["auto"] = "auto",
+        n_folds: int = 32,
         learning_rate: float = 0.1,
         max_iter: int = 1_000,
         max_leaf_nodes: int | None = None,
@@ -127,34 +137,39 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weights = np.asarray(_check_sample_weight(sample_weight, np.zeros((len(frame), 1))))
         hits: Floats = positions.astype(np.float64)
         signs = self._signs([str(name) for name in frame.columns])
+        max_steps, max_bands, max_bins = self._budget(*frame.shape)
         columns = [
-            Steps.empty(str(name), frame.iloc[:, j], signs[j], self.max_bins)
+            Steps.empty(str(name), frame.iloc[:, j], signs[j], max_bins)
             for j, name in enumerate(frame.columns)
         ]
-        codes = np.column_stack([encode(c, frame.iloc[:, j]) for j, c in enumerate(columns)])
-        rows = Rows(np.where(codes < 0, np.nan, codes), hits, weights)
-        booster = self._booster(columns, len(rows.hits))
-        boosted = booster.boost(rows)
+        rows, rare = _rows(columns, frame, hits, weights)
         most = min(MOST_PAIRS, 3 * len(columns)) if self.max_pairs is None else self.max_pairs
-        if most > 0 and _pay(boosted.held_out, booster.tried(rows, boosted.held_out, most), rows):
-            boosted = booster.boost(rows, booster.ranked_pairs(rows, boosted.held_out, most))
+        boosted = self._booster(columns, len(hits)).learn(rows, most)
         self.n_iter_ = boosted.rounds
         slope = _slope(boosted.held_out, hits, weights)
-        held = [_held(column, codes[:, j], weights) for j, column in enumerate(columns)]
+        held = [
+            np.bincount(at, weights, column.width + 1).astype(np.float64)
+            for column, at in zip(columns, rows.codes, strict=True)
+        ]
         levels = [slope * level for level in boosted.levels]
+        raw = np.zeros(len(hits))
         self.two_way_ = []
         for pair, grid in boosted.grids.items():
             rest, first, second = purified(slope * grid, held[pair[0]], held[pair[1]])
             levels[pair[0]] += first
             levels[pair[1]] += second
-            table = banded(columns, pair, rest, held, self.max_bands)
-            if np.average(table.lookup(dict(enumerate(codes.T))) ** 2, weights=weights) > LEAST:
+            table = banded(columns, pair, rest, held, max_bands)
+            cells = table.cells(rows.codes)
+            if np.average(table.levels.ravel()[cells] ** 2, weights=weights) > LEAST:
                 self.two_way_.append(raised(table, levels))
+                raw += self.two_way_[-1].levels.ravel()[cells]
         self.columns_ = [
-            column.learned(codes[:, j], weights, levels[j], self.max_steps, _merge)
+            column.learned(held[j], rare[j], levels[j], max_steps, _merge)
             for j, column in enumerate(columns)
         ]
-        self.intercept_ = _intercept(self.contributions(X).sum(axis=1), hits, weights)
+        for column, learned, at in zip(columns, self.columns_, rows.codes, strict=True):
+            raw += learned.levels_of(column)[at]
+        self.intercept_ = _intercept(raw, hits, weights)
         return self
 
     def contributions(self, X: Any) -> Floats:
@@ -174,7 +189,9 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         frame = self._as_frame(X, reset=False)
         alone = [column.lookup(frame.iloc[:, j]) for j, column in enumerate(self.columns_)]
         codes = {
-            side.feature: encode(side.column, frame.iloc[:, side.feature])
+            side.feature: placed(
+                encode(side.column, frame.iloc[:, side.feature]), side.column.width
+            )
             for side in {s.feature: s for t in self.two_way_ for s in (t.first, t.second)}.values()
         }
         together = [table.lookup(codes) for table in self.two_way_]
@@ -216,7 +233,7 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             checked = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
         names = getattr(self, "feature_names_in_", None)
         return pd.DataFrame(
-            checked, columns=names if names is not None else range(checked.shape[1])
+            checked, columns=names if names is not None else range(checked.shape[1]), copy=False
         )
 
     def _signs(self, names: Sequence[str]) -> list[int]:
@@ -237,46 +254,55 @@ class MonotoneScorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return signs
 
     def _booster(self, columns: Sequence[Steps], rows: int) -> Booster:
+        many = rows > MANY_ROWS
         options = {
-            name: getattr(self, name)
-            for name in ("learning_rate", "min_samples_leaf", "l2_regularization")
+            "learning_rate": self.learning_rate * (3 if many else 1),
+            "min_samples_leaf": self.min_samples_leaf,
+            "l2_regularization": self.l2_regularization * max(1.0, rows / ROWS_A_SMOOTHING),
+            "max_leaf_nodes": self.max_leaf_nodes or (3 if rows < FEW_ROWS else 6),
         }
-        options["max_leaf_nodes"] = self.max_leaf_nodes or (3 if rows < FEW_ROWS else 6)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if many:
+            return Booster(columns, options, 10, seed, 1, min(self.max_iter, 200))
         bags = min(self.n_folds, max(3, ROWS_IN_BAGS // rows))
-        return Booster(columns, options, bags, seed, self.max_iter)
+        return Booster(columns, options, bags, seed, None, self.max_iter)
+
+    def _budget(self, rows: int, columns: int) -> tuple[int | None, int, int]:
+        """Steps, bands and bins: as given, or by the number of rows and columns."""
+        steps = int(np.clip(min(rows // 500, STEPS_ON_A_PAGE // max(columns, 1)), 12, 40))
+        return (
+            steps if self.max_steps == "auto" else self.max_steps,
+            max(8, steps * 3 // 5) if self.max_bands == "auto" else self.max_bands,
+            max(64, steps * 5) if self.max_bins == "auto" else self.max_bins,
+        )
 
 
 def _is_category(dtype: Any) -> bool:
     return not pd.api.types.is_numeric_dtype(dtype)
 
 
-def _pay(alone: Floats, together: Floats, rows: Rows) -> bool:
-    """Whether pairs rate held-out rows better, on the whole; NaN: not tried."""
-    tried = ~np.isnan(together)
-    alone, together, rows = alone[tried], together[tried], rows.at(tried)
-
-    def loss(rated: Floats) -> Floats:
-        return np.logaddexp(0.0, rated) - rows.hits * rated
-
-    gain = np.average(loss(alone) - loss(together), weights=rows.weights)
-    return bool(gain > 0)
+def _rows(
+    columns: Sequence[Steps], frame: pd.DataFrame, hits: Floats, weights: Floats
+) -> tuple[Rows, list[float]]:
+    """Rows as step numbers; by column, the weight of those whose category is too rare for one."""
+    codes: list[Any] = []
+    rare = []
+    for j, column in enumerate(columns):
+        found = encode(column, frame.iloc[:, j])
+        rare.append(float(weights[found < 0].sum()))
+        codes.append(placed(found, column.width))
+    return Rows(np.stack(codes), hits, weights), rare
 
 
 def _slope(held_out: Floats, hits: Floats, weights: Floats) -> float:
     """How much to stretch the boosted log-odds so that held-out rows are calibrated."""
+    known = ~np.isnan(held_out)
+    held_out, hits, weights = held_out[known], hits[known], weights[known]
     if np.ptp(held_out) == 0 or hits.min() == hits.max():
         return 1.0
     fitted = LogisticRegression(C=np.inf).fit(held_out[:, None], hits, sample_weight=weights)
     slope = float(fitted.coef_[0, 0])
     return min(slope, 2.0) if slope > 0 else 1.0
-
-
-def _held(column: Steps, codes: Floats, weights: Floats) -> Floats:
-    """The weight of the rows on each step; missing ones, and rare categories, last."""
-    known = ~np.isnan(codes) & (codes >= 0)
-    at = np.where(known, codes, column.width).astype(int)
-    return np.bincount(at, weights, column.width + 1).astype(np.float64)
 
 
 def _intercept(raw: Floats, hits: Floats, weights: Floats) -> float:

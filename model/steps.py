@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 MOST_CATEGORIES = 200
+ROWS_FOR_QUANTILES = 100_000
+"""Rows, drawn at random, that the quantiles of a number are taken from."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Steps:
         """Number of steps."""
         return len(self.cuts) + 1 if self.kind == "number" else max(1, len(self.categories))
 
+    @property
+    def is_free_number(self) -> bool:
+        """Whether it is in an order of its own and has no declared direction."""
+        return self.kind != "nominal" and not self.direction
+
     @staticmethod
     def empty(name: str, values: pd.Series[Any], direction: int, max_bins: int) -> Steps:
         """Bins for a column, nothing learned yet: quantiles of a number, or its categories."""
@@ -50,44 +57,48 @@ class Steps:
 
     def learned(
         self,
-        codes: Floats,
-        weights: Floats,
+        held: Floats,
+        rare: float,
         boosted: Floats,
         max_steps: int | None,
         merge: Callable[[Floats, Floats, int], Floats],
     ) -> Steps:
         """The column with its levels: merged, kept monotone, centred on the rows given.
 
-        `boosted` has one value per step and the missing step last.
+        `held` and `boosted` have the weight of the rows and the log-odds of each step, the missing
+        step last; `rare` is the weight of the rows there whose category is too rare for a step.
         """
-        known, rare = codes >= 0, codes < 0
-        at = codes[known].astype(int)
-        counts = np.bincount(at, weights[known], self.width).astype(np.float64)
         levels = boosted[:-1].astype(np.float64)
         if self.kind == "number" and max_steps is not None:
-            levels = merge(levels, counts, max_steps)
+            levels = merge(levels, held[:-1], max_steps)
         if self.direction > 0:
             levels = np.maximum.accumulate(levels)
         elif self.direction < 0:
             levels = np.minimum.accumulate(levels)
-        lost = float(weights[~known].sum())
         missing = float(boosted[-1])
-        centre = float((counts @ levels + lost * missing) / max(weights.sum(), 1e-300))
+        centre = float((held @ np.append(levels, missing)) / max(held.sum(), 1e-300))
         levels = levels - centre
         if self.kind != "number":
             return replace(
                 self,
                 levels=levels,
-                missing=missing - centre if weights[np.isnan(codes)].sum() else 0.0,
-                unknown=missing - centre if weights[rare].sum() else 0.0,  # boosted as missing
+                missing=missing - centre if held[-1] > rare else 0.0,
+                unknown=missing - centre if rare else 0.0,  # boosted as missing
             )
         keep = np.flatnonzero(np.diff(levels) != 0)
         return replace(
             self,
             cuts=self.cuts[keep],
             levels=levels[np.append(keep, len(levels) - 1)],
-            missing=missing - centre if lost else 0.0,
+            missing=missing - centre if held[-1] else 0.0,
         )
+
+    def levels_of(self, finer: Steps) -> Floats:
+        """Log-odds of each step of a column that this was learned from, the missing step last."""
+        if self.kind != "number":
+            return np.append(self.levels, self.missing or self.unknown)
+        at = np.searchsorted(self.cuts, np.append(finer.cuts, np.inf), side="left")
+        return np.append(self.levels[at], self.missing)
 
     def lookup(self, values: pd.Series[Any]) -> Floats:
         """Log-odds that this feature adds to each row, shape (n_rows,)."""
@@ -114,8 +125,17 @@ def encode(column: Steps, values: pd.Series[Any]) -> Floats:
     return np.where(at < 0, np.nan, np.append(known, -1)[at].astype(np.float64))
 
 
+def placed(codes: Floats, width: int) -> NDArray[np.unsignedinteger[Any]]:
+    """Step numbers in as few bytes as they need; `width` where missing, or a category has none."""
+    small = np.uint8 if width < 256 else np.uint16 if width < 65_536 else np.uint32
+    return np.where(codes >= 0, codes, width).astype(small)
+
+
 def _cuts(values: pd.Series[Any], max_bins: int) -> Floats:
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    if len(numbers) > ROWS_FOR_QUANTILES:
+        drawn = np.random.default_rng(0).integers(0, len(numbers), ROWS_FOR_QUANTILES)
+        numbers = numbers[drawn]
     finite = numbers[np.isfinite(numbers)]
     distinct = np.unique(finite)
     if len(distinct) < 2:

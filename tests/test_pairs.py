@@ -38,7 +38,7 @@ def test_bands_follow_the_blocks_of_a_grid() -> None:
     assert table.first.cuts.tolist() == [3.0]
     assert table.second.cuts.tolist() == [4.0]
     assert table.levels.tolist() == [[0.0, 1.0, 0.0], [-2.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-    codes = {0: np.array([3.0, 4.0, np.nan, -1.0]), 1: np.array([9.0, 0.0, 3.0, 3.0])}
+    codes = {0: np.array([3, 4, 10, 10], dtype=np.uint8), 1: np.array([9, 0, 3, 3], dtype=np.uint8)}
     assert table.lookup(codes).tolist() == [1.0, -2.0, 0.0, 0.0]
 
 

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from model import boosting, scorecard
 from model.scorecard import MonotoneScorecard
 
 
@@ -55,6 +56,35 @@ def test_no_step_goes_against_a_declared_direction(fitted: MonotoneScorecard) ->
 
 def test_no_feature_has_more_steps_than_allowed(fitted: MonotoneScorecard) -> None:
     assert max(len(c.levels) for c in fitted.columns_ if c.kind == "number") <= 8
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "steps", "bands", "bins"),
+    [(800, 20, 12, 8, 64), (4_728, 64, 12, 8, 64), (17_600, 15, 32, 19, 160),
+     (100_000, 7, 40, 24, 200), (1_000_000, 40, 12, 8, 64)],
+)  # fmt: skip
+def test_few_columns_of_many_rows_may_have_more_steps(
+    rows: int, columns: int, steps: int, bands: int, bins: int
+) -> None:
+    assert MonotoneScorecard()._budget(rows, columns) == (steps, bands, bins)
+    assert MonotoneScorecard(max_steps=12)._budget(rows, columns)[0] == 12
+    assert MonotoneScorecard(max_steps=None)._budget(rows, columns)[0] is None
+
+
+def test_many_rows_are_learned_in_one_bag_with_its_pairs_tried_on_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scorecard, "MANY_ROWS", 5_000)
+    monkeypatch.setattr(boosting, "MOST_TO_TRY", 3_000)
+    frame, y = together(12_000)
+    fitted = MonotoneScorecard(directions={"debt": 1}).fit(frame[:9_000], y[:9_000])
+    assert ("debt", "growth") in {
+        (t.first.column.name, t.second.column.name) for t in fitted.two_way_
+    }
+    assert fitted.n_iter_ <= 200
+    rated = fitted.predict_proba(frame[9_000:])[:, 1]
+    assert roc_auc_score(y[9_000:], rated) > 0.8
+    assert rated.mean() == pytest.approx(y[9_000:].mean(), abs=0.02)
 
 
 def test_mean_probability_equals_the_rate_observed(
