@@ -108,6 +108,18 @@ def causes(world: Path, application_ids: pd.Series[Any]) -> list[str] | None:
     return known.set_index("application_id")["true_cause"].loc[application_ids].tolist()
 
 
+def happened(world: Path) -> pd.DataFrame | None:
+    """What became or would have become of every application of a world, in its order.
+
+    Columns: defaulted (0 or 1), pd_12m, mill. None on real loans.
+    """
+    path = world / "truth.parquet"
+    if not path.exists():
+        return None
+    names = {"true_defaulted_12m": "defaulted", "true_pd_12m": "pd_12m", "true_mill": "mill"}
+    return pd.read_parquet(path, columns=list(names)).rename(columns=names)
+
+
 def truth(world: Path, application_ids: pd.Series[Any]) -> NDArray[np.float64] | None:
     """true_pd_12m of applications, where the world knows it; None on real loans."""
     path = world / "truth.parquet"

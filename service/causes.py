@@ -43,6 +43,10 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
         "sales_growth", "sales", "continuity", "recency", "volatility", "zero_filings",
         "tax_growth", "headcount_growth", "electricity_growth", "bank_growth", "sector",
     ),
+    # the firm it answers for fails
+    "guarantee": ("guarantees", "liquidity", "line"),
+    # it could pay and does not: owners who are careless with what they owe
+    "wilful": ("filings", "tax_rating", "overdue", "social_arrears", "enforcement", "dishonest"),
 }  # fmt: skip
 """Why a loan defaulted, as the simulator names it -> the groups of features (model/features.py)
 that would show it before. Stated from what the causes mean, not from what the reasons hit."""

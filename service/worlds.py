@@ -305,6 +305,28 @@ def facts(
 
 
 @app.command()
+def power(
+    firms: Annotated[int, typer.Option(min=1_000, help="number of firms")] = DEMO_FIRMS,
+    seed: Annotated[int, typer.Option(min=0, help="of the world")] = DEMO_SEED,
+) -> None:
+    """Simulate a world, with the epidemic and without: what can be known of it, and of whom."""
+    from tempfile import TemporaryDirectory
+
+    from service import power as powers
+
+    months = 48  # so that the first half of 2020 has its year of performance
+    with TemporaryDirectory() as folder:
+        world, quiet = Path(folder) / "world", Path(folder) / "quiet"
+        simulate(world, firms, months, seed)
+        simulate(quiet, firms, months, seed, ["no-epidemic"])
+        with err.status("measuring") as status:
+            lines = powers.measure(world, quiet, status.update)
+    out.print(powers.table(lines))
+    if any(line.inside is False for line in lines):
+        raise typer.Exit(1)
+
+
+@app.command()
 def firm(
     world: World,
     uscc: Annotated[str | None, typer.Argument(help="leave out to list firms to look at")] = None,

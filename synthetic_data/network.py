@@ -147,10 +147,11 @@ def _chain(supply: Any, p: NetworkParameters) -> tuple[Any, Floats]:
     for _ in range(2):
         tier = tier @ supply * p.spill_over
         total = total + tier
-    total = total.tolil()
-    total.setdiag(0.0)
-    chain = total.tocsr()
-    chain.eliminate_zeros()
+    felt = total.tocoo()
+    other = felt.row != felt.col
+    chain = coo_array(
+        (felt.data[other], (felt.row[other], felt.col[other])), shape=total.shape
+    ).tocsr()
     reach = np.sqrt(np.asarray((chain * chain).sum(axis=1)).ravel())
     chain.data /= np.repeat(reach, np.diff(chain.indptr))
     return chain, reach

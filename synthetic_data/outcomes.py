@@ -73,14 +73,16 @@ class _Toll:
         self.late, self.sales, self.sudden, self.called = np.zeros((4, n))
         self.refused = np.zeros(n, dtype=np.bool_)  # to pay what it could have paid
 
-    def add(self, state: State, flows: Flows, usual: Floats, fresh: Bools, still: Bools) -> None:
-        """One month: all (n_applications,)."""
-        self.late += still * flows.late_shortfall
-        self.sales += still * (usual - flows.sales)
-        self.sudden += still * flows.sudden_loss
-        self.called += still * flows.called
-        able = (state.unpaid_bills_yuan < 1.0) & (state.tax_arrears_yuan < 1.0)
-        self.refused |= fresh & state.refusing & able
+    def add(
+        self, rows: Ints, state: State, flows: Flows, usual: Floats, fresh: Bools, still: Bools
+    ) -> None:
+        """One month of the futures in `rows`: usual, fresh and still are (n_applications,)."""
+        self.late += still * flows.late_shortfall[rows]
+        self.sales += still * (usual - flows.sales[rows])
+        self.sudden += still * flows.sudden_loss[rows]
+        self.called += still * flows.called[rows]
+        able = (state.unpaid_bills_yuan[rows] < 1.0) & (state.tax_arrears_yuan[rows] < 1.0)
+        self.refused |= fresh & state.refusing[rows] & able
 
 
 def live_again(
@@ -125,10 +127,9 @@ def live_again(
         state.called_yuan[happened] = met.calls[ahead][asked.firm]
         fresh = state.defaulted[: n * lives] & (default_month == 0)
         default_month[fresh] = month + ahead
-        seen = state.take(happened)
-        missed |= seen.missed > 0
+        missed |= state.missed[happened] > 0
         toll.add(
-            seen, flows.take(happened), begun.scale_yuan[:n] * weather.season,
+            happened, state, flows, begun.scale_yuan[:n] * weather.season,
             fresh[happened], default_month[happened] == 0,
         )  # fmt: skip
     ended = default_month.reshape(n, -1)
