@@ -15,6 +15,8 @@ import typer
 from service.options import Artifact, World, err, fail, load_engine, out, show
 
 if TYPE_CHECKING:
+    from rich.progress import Task
+
     from synthetic_data.trial import Finding
 
 app = typer.Typer()
@@ -357,14 +359,21 @@ def firm(
 def simulate(to: Path, firms: int, months: int, seed: int, scenarios: Sequence[str] = ()) -> None:
     """Write a world's files into a folder, with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+    from rich.text import Text
 
     from synthetic_data.parameters import load
     from synthetic_data.world import generate as simulated
 
     parameters = load(scenarios=scenarios)
-    with Progress(
-        "simulating firms", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
-    ) as bar:
+
+    class FirmsPerSecond(TimeElapsedColumn):
+        """Firms finished over the time it took."""
+
+        def render(self, task: "Task") -> Text:
+            return Text(f"{task.completed / max(task.elapsed or 0.0, 1e-9):,.0f} firms/s")
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), FirmsPerSecond())
+    with Progress("simulating firms", *columns, console=err) as bar:
         task = bar.add_task("", total=firms)
         simulated(
             to, firms, months, seed, lambda done: bar.advance(task, done), parameters=parameters

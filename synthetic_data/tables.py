@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def firms_table(firms: Firms, closed: Ints, end: int) -> Any:
             "registered_capital_yuan": papers.capital_registered_yuan,
             "paid_in_capital_yuan": papers.paid_in_yuan,
             "legal_representative_share": papers.representative_share,
-            "closed": [month_text(int(m)) if m < end else None for m in closed],
+            "closed": _texts(month_text(int(m)) if m < end else None for m in closed),
             "true_capital_yuan": papers.capital_yuan,
             "true_level_yuan": np.round(traits.level_yuan, 2),
             "true_margin": traits.margin,
@@ -172,22 +172,22 @@ def loan_tables(
 ) -> Tables:
     """Applications, outcomes of the granted, truth, and credit files; one row per application."""
     numbers = firms.first + asked.firm
-    ids = [
+    ids = _texts(
         f"{month_text(month)}-{number:07d}"
         for month, number in zip(asked.month.tolist(), numbers.tolist(), strict=True)
-    ]
+    )
     encode = msgspec.json.Encoder().encode
     rows = list(zip(asked.firm.tolist(), asked.month.tolist(), asked.day.tolist(), strict=True))
     files = [encode(bureaus.credit_file(*row)) for row in rows]
     applications = pa.table(
         {
             "application_id": ids,
-            "uscc": [firms.papers.uscc[firm] for firm, _, _ in rows],
-            "as_of": [day_of(month, day) for _, month, day in rows],
-            "vintage": [month_text(month) for _, month, _ in rows],
+            "uscc": _texts(firms.papers.uscc[firm] for firm, _, _ in rows),
+            "as_of": pa.array([day_of(month, day) for _, month, day in rows], pa.date32()),
+            "vintage": _texts(month_text(month) for _, month, _ in rows),
             "amount_yuan": asked.amount_yuan,
             "tenor_months": np.full(len(ids), parameters.loans.tenor_months),
-            "purpose": [PURPOSES[i] for i in asked.purpose],
+            "purpose": pa.array(PURPOSES).take(pa.array(asked.purpose)),
             "first_time_borrower": asked.first_time_borrower,
             "rate_annual": asked.rate_annual,
             "approved": asked.approved,
@@ -195,13 +195,13 @@ def loan_tables(
         }
     )
     became = np.where(truth.defaulted_12m, 2, np.where(truth.late, 1, 0))
-    defaulted_on = [month_text(int(m)) if m else None for m in truth.default_month]
+    defaulted_on = _texts(month_text(int(m)) if m else None for m in truth.default_month)
     outcomes = pa.table(
         {
             "application_id": ids,
-            "outcome": [OUTCOMES[i] for i in became],
+            "outcome": pa.array(OUTCOMES).take(pa.array(became)),
             "defaulted_12m": truth.defaulted_12m.astype(np.int64),
-            "default_month": pa.array(defaulted_on, pa.string()),
+            "default_month": defaulted_on,
         }
     ).filter(pa.array(asked.granted))
     truths = pa.table(
@@ -209,8 +209,8 @@ def loan_tables(
             "application_id": ids,
             "true_pd_12m": truth.pd_12m,
             "true_defaulted_12m": truth.defaulted_12m.astype(np.int64),
-            "true_default_month": pa.array(defaulted_on, pa.string()),
-            "true_cause": [Cause(int(cause)).name.lower() for cause in truth.cause],
+            "true_default_month": defaulted_on,
+            "true_cause": _texts(Cause(int(cause)).name.lower() for cause in truth.cause),
             "true_health": np.round(truth.health, 4),
             "true_mill": truth.mill,
         }
@@ -219,8 +219,15 @@ def loan_tables(
         "applications": applications,
         "outcomes": outcomes,
         "truth": truths,
-        "credit_files": pa.table({"application_id": ids, "credit_file": pa.array(files)}),
+        "credit_files": pa.table(
+            {"application_id": ids, "credit_file": pa.array(files, pa.binary())}
+        ),
     }
+
+
+def _texts(told: Iterable[str | None]) -> Any:
+    """A column of texts, though there be none."""
+    return pa.array(list(told), pa.string())
 
 
 def _rounded(name: str, values: Any) -> Any:

@@ -67,6 +67,13 @@ def test_a_firm_of_a_part_block_lives_the_same_life(small: Path, tmp_path: Path)
     assert pd.read_parquet(tmp_path / "firms.parquet").uscc.nunique() == 250
 
 
+def test_a_part_block_may_hold_no_application(tmp_path: Path) -> None:
+    generate(tmp_path, 1_001, 13, 7, workers=1)
+    assert pd.read_parquet(tmp_path / "firms.parquet").uscc.nunique() == 1_001
+    applications = pd.read_parquet(tmp_path / "applications.parquet")
+    assert set(applications.uscc) <= set(pd.read_parquet(tmp_path / "firms.parquet").uscc)
+
+
 @pytest.fixture(scope="module")
 def shorter_and_longer() -> tuple[Tables, Tables]:
     return simulate_block(standard(), 0, 36, 7), simulate_block(standard(), 0, 48, 7)
@@ -112,13 +119,13 @@ def test_firms_have_months_only_while_they_live(world: Path) -> None:
     assert firms.closed.notna().mean() > 0.1
 
 
-def test_more_of_what_falls_due_in_2020_is_missed(world: Path) -> None:
-    months = pd.read_parquet(
-        world / "months.parquet", columns=["month", "true_missed_payments", "true_loan_owed_yuan"]
-    )
-    owing = months[(months.true_loan_owed_yuan > 0) & (months.month > "2018-06")]
-    missed = (owing.true_missed_payments > 0).groupby(owing.month).mean()
-    assert missed["2020-02":"2020-06"].mean() > 1.15 * missed["2018-07":"2020-01"].mean()
+def test_principal_that_falls_due_in_2020_is_deferred(world: Path) -> None:
+    columns = ["month", "true_debt_service_due_yuan", "true_loan_owed_yuan", "debt_overdue_yuan"]
+    months = pd.read_parquet(world / "months.parquet", columns=columns)
+    paying = months[(months.true_loan_owed_yuan > 0) & (months.debt_overdue_yuan == 0)]
+    sums = paying.groupby("month")[["true_debt_service_due_yuan", "true_loan_owed_yuan"]].sum()
+    due = sums.true_debt_service_due_yuan / sums.true_loan_owed_yuan
+    assert due["2020-03":"2020-06"].mean() < 0.8 * due["2019-03":"2019-06"].mean()
 
 
 @pytest.mark.parametrize(
