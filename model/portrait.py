@@ -11,6 +11,7 @@ from math import dist, log, nan, sqrt
 
 from model.credit_file import (
     FIRST_SOURCES,
+    SIGNALS,
     Bank,
     Courts,
     CreditBureau,
@@ -22,7 +23,7 @@ from model.credit_file import (
     Tax,
     sections,
 )
-from model.features import INDEX
+from model.features import FEATURES, INDEX
 from model.portrait_signals import Value as Value
 from model.portrait_signals import signals, silent
 from model.window import Window, growth_of, months_between, ratio_of
@@ -31,6 +32,9 @@ Portrait = list[Value]
 """Feature values in the order of features.FEATURES; NaN or None where missing."""
 
 _SILENT = silent(*FIRST_SOURCES)
+_FIRST = sum(feature.source in FIRST_SOURCES for feature in FEATURES)
+_FIRST_NAMES, _LATER_NAMES = [*INDEX][:_FIRST], [*INDEX][_FIRST:]
+_NOTHING_LATER = [*signals((None,) * len(SIGNALS), nan, nan)]
 
 
 def portrait(credit_file: CreditFile) -> Portrait:
@@ -249,5 +253,13 @@ def _credit_bureau(section: CreditBureau, sales_12m_yuan: float) -> tuple[float,
 
 
 def named(values: Portrait) -> dict[str, Value]:
-    """The portrait as name -> value, for people and the wire."""
-    return dict(zip(INDEX, values, strict=True))
+    """The portrait as name -> value, for people and the wire.
+
+    Of sources beyond the first eight only what is known is told, as in records made before them.
+    """
+    told = dict(zip(_FIRST_NAMES, values, strict=False))
+    later = values[_FIRST:]
+    if later != _NOTHING_LATER:
+        known = zip(_LATER_NAMES, later, strict=True)
+        told.update((name, value) for name, value in known if value == value and value is not None)
+    return told

@@ -162,9 +162,7 @@ class Policy:
         self._all = all_at_once(list(self.conditions.values()))
         terms = self.file.sources
         self._wanted = frozenset({*map(str, terms.required), *map(str, terms.helpful)})
-        of_sources = [
-            _source_rule(source, terms) for source in SOURCES if source not in terms.optional
-        ]
+        of_sources = [_source_rule(source, terms) for source in SOURCES if source in self._wanted]
         self.rules = {rule.code: rule for rule in [*of_sources, *self.file.rule]}
         self._of_source = [
             (rule.source, RuleResult(code=rule.code, result="no_hit"), _silent(rule))
@@ -183,7 +181,7 @@ class Policy:
             raise PolicyError(f"{where}: {twice} appear twice, expected distinct codes")
         terms = self.file.sources
         told = [*terms.required, *terms.helpful, *terms.optional]
-        if sorted(told) != sorted(SOURCES):
+        if len(set(told)) < len(told):  # one not named is optional: it came after the policy
             raise PolicyError(
                 f"{where}: [sources]: got {told}, expected each of {', '.join(SOURCES)} once"
             )

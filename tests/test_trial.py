@@ -24,7 +24,7 @@ def test_shipped_scenarios_move_what_they_declare(found: list[trial.Finding]) ->
     )
     assert [one.told() for one in shipped if not one.measured.as_declared] == []
     depth = next(one for one in shipped if one.knob.key == "economy.recession_depth")
-    assert depth.measured.size == pytest.approx(-0.25, abs=0.04)
+    assert depth.measured.size == pytest.approx(-0.22, abs=0.05)  # unequal exposures
 
 
 def test_a_knob_that_moves_nothing_is_found_out(found: list[trial.Finding]) -> None:
