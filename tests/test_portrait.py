@@ -4,7 +4,16 @@ from datetime import date
 import msgspec
 import pytest
 
-from model.credit_file import Courts, CreditFile, DishonestListing, Electricity, Invoices, Tax
+from model.credit_file import (
+    FIRST_SOURCES,
+    Courts,
+    CreditFile,
+    DishonestListing,
+    Electricity,
+    Invoices,
+    Tax,
+    Water,
+)
 from model.features import FEATURES, INDEX
 from model.portrait import Value, named, portrait, portraits
 
@@ -23,9 +32,8 @@ def invoices(months: list[str], sales: list[float], **changes: object) -> Invoic
 
 
 def seen(**sections: object) -> dict[str, Value]:
-    return named(
-        portrait(CreditFile(uscc="91350100M000100Y43", as_of=AS_OF, **sections))  # type: ignore[arg-type]
-    )
+    credit_file = CreditFile(uscc="91350100M000100Y43", as_of=AS_OF, **sections)  # type: ignore[arg-type]
+    return dict(zip(INDEX, portrait(credit_file), strict=True))
 
 
 def test_a_silent_source_leaves_its_features_missing() -> None:
@@ -33,6 +41,20 @@ def test_a_silent_source_leaves_its_features_missing() -> None:
     for feature in FEATURES:
         value = values[feature.name]
         assert value is None if feature.kind != "number" else math.isnan(float(str(value)))
+
+
+def test_a_record_tells_of_later_sources_only_what_is_known() -> None:
+    """Decisions made before the seven later sources replay to the same bytes."""
+    silent = CreditFile(uscc="91350100M000100Y43", as_of=AS_OF)
+    told = named(portrait(silent))
+    first = [feature.name for feature in FEATURES if feature.source in FIRST_SOURCES]
+    assert list(told) == first
+    water = Water(as_of=AS_OF, months=TWO_YEARS, cubic_metres=[4.0] * 24, overdue_yuan=7.0)
+    more = named(portrait(CreditFile(uscc="91350100M000100Y43", as_of=AS_OF, water=water)))
+    assert [name for name in more if name not in first] == [
+        "water_growth_12m",
+        "water_overdue_yuan",
+    ]
 
 
 def test_sales_of_twelve_months_and_their_growth() -> None:

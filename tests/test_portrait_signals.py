@@ -16,16 +16,16 @@ from model.credit_file import (
     Qualification,
     Water,
 )
-from model.portrait import Value, named, portrait
+from model.features import INDEX
+from model.portrait import Value, portrait
 from tests.test_portrait import TWO_YEARS, invoices
 
 AS_OF = date(2020, 3, 31)
 
 
 def seen(**sections: object) -> dict[str, Value]:
-    return named(
-        portrait(CreditFile(uscc="91350100M000100Y43", as_of=AS_OF, **sections))  # type: ignore[arg-type]
-    )
+    credit_file = CreditFile(uscc="91350100M000100Y43", as_of=AS_OF, **sections)  # type: ignore[arg-type]
+    return dict(zip(INDEX, portrait(credit_file), strict=True))
 
 
 def missing(value: Value) -> bool:
