@@ -23,4 +23,5 @@ def closing(state: State, age_months: Ints, u: Floats, p: EventsParameters) -> B
         u < p.exit_insolvent_monthly * (usual / yearly.max()) ** 2
     )
     borrowing = ((state.loan_yuan > 0.0) | (state.loan_incoming_yuan > 0.0)) & ~state.defaulted
-    return (leaving | failing) & ~borrowing
+    closed: Bools = (leaving | failing) & ~borrowing
+    return closed
