@@ -127,7 +127,7 @@ _MASKS = _Script(
     purpose="epidemic_supplies",
     health=0.5,
     traits={
-        "level_yuan": 2_850_000.0, "margin": 0.12, "wage_share": 0.175, "overhead_share": 0.06,
+        "level_yuan": 2_660_000.0, "margin": 0.12, "wage_share": 0.175, "overhead_share": 0.06,
         "tax_burden": 0.048, "insured_share": 0.97, "top_buyer_share": 0.18, "buffer_months": 3.0,
     },
     habits={"kwh_per_yuan": 0.035, "buyers": 60.0, "suppliers": 90.0, "invoices_per_month": 25.0,

@@ -30,17 +30,17 @@ def test_the_standard_parameters_load() -> None:
     [
         ("[world.futures]", "[world.futurs]", "world: futurs: got 'an unknown key'"),
         (entry("world.futures"), "", "world: futures: got 'nothing'"),
-        (entry("world.futures"), '[world.futures]\nvalue = 50\nunit = "n"', "futures: source"),
-        (entry("world.futures"), '[world.futures]\nvalue = 50\nsource = "x"', "futures: unit"),
+        (entry("world.futures"), '[world.futures]\nvalue = 30\nunit = "n"', "futures: source"),
+        (entry("world.futures"), '[world.futures]\nvalue = 30\nsource = "x"', "futures: unit"),
         (
             entry("world.futures"),
-            '[world.futures]\nvalue = 50\nunit = "n"\nsource = " "',
+            '[world.futures]\nvalue = 30\nunit = "n"\nsource = " "',
             "world.futures.source: got ' ', expected a text that is not empty",
         ),
         (
             entry("world.futures"),
-            entry("world.futures").replace("value = 50", "value = 50.5"),
-            "world.futures.value: got 50.5, expected a whole number",
+            entry("world.futures").replace("value = 30", "value = 30.5"),
+            "world.futures.value: got 30.5, expected a whole number",
         ),
         (
             entry("world.futures"),
