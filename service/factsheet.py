@@ -24,6 +24,7 @@ GROUPS = {
     "epidemic": ("2020年疫情", "The epidemic of 2020"),
 }
 VERDICTS = {True: ("在内", "inside"), False: ("在外", "OUTSIDE"), None: ("无法判断", "cannot say")}
+NOT_JUDGED = ("不评判", "not judged")
 _STYLES = {True: "green", False: "bold red", None: "dim"}
 _COLORS = {True: OURS, False: RED, None: GREY}
 _PERCENT = ("share", "rate", "growth")
@@ -46,6 +47,12 @@ class Line(Struct, frozen=True, kw_only=True):
     own: float
     n: int
     inside: bool | None
+    judged: bool = True
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """Whether it is inside, in Chinese and English."""
+        return VERDICTS[self.inside] if self.judged else NOT_JUDGED
 
     @property
     def family(self) -> str:
@@ -159,7 +166,7 @@ def tables(sheet: Sheet) -> Group:
         for one in sheet.of(group):
             table.add_row(
                 Text(f"{one.label} {one.zh}"), span(one.published, one.unit),
-                span(one.bounds, one.unit), world_figure(one), VERDICTS[one.inside][1],
+                span(one.bounds, one.unit), world_figure(one), one.verdict[1],
                 style=_STYLES[one.inside],
             )  # fmt: skip
         shown.append(table)
@@ -179,8 +186,10 @@ def summary(sheet: Sheet) -> str:
     """One sentence: facts inside, checks that hold."""
     inside, said = sheet.met
     share = f" ({inside / said:.0%})" if said else ""
-    silent = len(sheet.lines) - said
+    apart = sum(not one.judged for one in sheet.lines)
+    silent = len(sheet.lines) - said - apart
     rest = f"; {silent} more this world is too small or too short for" if silent else ""
+    rest += f"; {apart} of another population are told, not judged" if apart else ""
     held = sum(one.passed is True for one in sheet.checks)
     told = sum(one.passed is not None for one in sheet.checks)
     return f"{inside} of {said} published facts inside{share}{rest}; {held} of {told} checks hold."
@@ -205,19 +214,19 @@ def _markdown(sheet: Sheet) -> Iterator[str]:
     yield (
         "A fact is inside when the world's figure, with its own 95 % sampling error (±), lies in "
         "the tolerated range: what was published and a tolerance argued from the source. Where "
-        "that error is larger than the range, the world cannot say."
+        "that error is larger than the range, the world cannot say. What was published of another "
+        "population than firms that issue VAT invoices and ask banks for loans is not judged."
     )
     for group, (zh, en) in GROUPS.items():
         yield from ("", f"## {en} {zh}", "")
         yield "| fact | published | tolerated, and why | world | n | |"
         yield "|---|--:|---|--:|--:|---|"
         for one in sheet.of(group):
-            verdict = VERDICTS[one.inside][1]
             cells = (
                 f"{one.en} {one.zh}", f"{span(one.published, one.unit)} [{sources[one.source]}]",
                 f"{span(one.bounds, one.unit)}: {one.why}", world_figure(one),
                 f"{one.n:,}" if one.n else "",
-                f"**{verdict.lower()}**" if one.inside is False else verdict,
+                f"**{one.verdict[1].lower()}**" if one.inside is False else one.verdict[1],
             )  # fmt: skip
             yield f"| {' | '.join(cells)} |"
     yield from ("", "## Checks 检查", "", "| check | expected | found | |", "|---|---|---|---|")
@@ -343,7 +352,6 @@ def html(sheet: Sheet) -> str:
         groups=GROUPS,
         families={group: list(families(sheet.of(group))) for group in GROUPS},
         sources=_sources(sheet),
-        verdicts=VERDICTS,
         summary=summary(sheet),
         span=span,
         figure=world_figure,

@@ -21,7 +21,8 @@ from synthetic_data.state import DRAWS, NORMAL, Flows, Luck, State
 def opening(parameters: Parameters, traits: Traits, z: Floats, month: int) -> State:
     """Firms on the day they enter the world; z (4, n_firms) standard normal.
 
-    Firms founded by `month` enter at their level with some months of cash, younger ones small.
+    Firms founded by `month` enter at their level, younger ones small; all with months of cash for
+    their level.
     """
     c = parameters.cashflow
     young = traits.founded >= month
@@ -38,7 +39,7 @@ def opening(parameters: Parameters, traits: Traits, z: Floats, month: int) -> St
         late_months=nothing,
         slump_months=nothing,
         buyer_slump_months=nothing,
-        cash_yuan=scale * traits.buffer_months * np.exp(0.3 * z[2]).clip(0.3, 1.5),
+        cash_yuan=traits.level_yuan * traits.buffer_months * np.exp(0.3 * z[2]).clip(0.3, 1.5),
         line_yuan=scale * traits.line_months,
         line_drawn_yuan=nothing,
         other_debt_yuan=scale * traits.other_debt_months,
@@ -285,6 +286,13 @@ def _refuses(traits: Traits, state: State, u: Floats, c: CashflowParameters) -> 
     return (state.loan_yuan > 0.0) & (begins | state.refusing)
 
 
+def _rescued(traits: Traits, u: Floats, parameters: Parameters) -> Bools:
+    """Whose owner or friends put money in this month: more often those who hold more cash."""
+    c, p = parameters.cashflow, parameters.firms
+    thrift = np.log(traits.buffer_months / p.buffer_median_months) / p.buffer_log_sd
+    return u < expit(logit(c.rescue_share) + c.rescue_thrift * thrift)
+
+
 def _pay(
     traits: Traits,
     state: State,
@@ -311,8 +319,9 @@ def _pay(
     missing = operating_due + service_due - np.maximum(net + state.line_yuan, 0.0)
     refuses = _refuses(traits, state, u, c)
     near = missing <= c.rescue_months * state.scale_yuan
-    covered = near & (u < c.rescue_share) & live & ~refuses
-    owner_added = np.where(covered, np.maximum(missing, 0.0), 0.0)
+    covered = near & _rescued(traits, u, parameters) & live & ~refuses
+    kept = c.rescue_reserve_months * state.scale_yuan
+    owner_added = np.where(covered, np.maximum(missing + kept, 0.0), 0.0)
     net = net + owner_added
     liquid = np.maximum(net + state.line_yuan, 0.0)
     operating_paid = np.minimum(operating_due, liquid)

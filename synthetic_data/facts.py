@@ -25,7 +25,10 @@ Unit = Literal["share", "rate", "growth", "log", "times", "number", "yuan", "mon
 
 
 class Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One published figure: what it says, where it is from, how near is near enough, and why."""
+    """One published figure: what it says, where it is from, how near is near enough, and why.
+
+    One of another population than the world's is told, and not judged.
+    """
 
     code: str
     group: str
@@ -40,6 +43,7 @@ class Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     of: str = ""
     tolerance: float | None = None
     times: float | None = None
+    judged: bool = True
 
     @property
     def published_range(self) -> tuple[float, float]:
@@ -68,12 +72,12 @@ class Held(Struct, frozen=True, kw_only=True):
 
     @property
     def inside(self) -> bool | None:
-        """Whether the world meets the fact; None where it cannot say.
+        """Whether the world meets the fact; None where it cannot say or is not judged.
 
         Too few firms to be sure of a figure inside leave it open; a figure outside in spite of them
         is outside.
         """
-        if self.value is None:
+        if self.value is None or not self.fact.judged:
             return None
         low, high = self.fact.bounds
         if not low - self.own <= self.value <= high + self.own:

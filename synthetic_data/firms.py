@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from model.credit_file import FIRST_SOURCES
 from synthetic_data import identity
@@ -170,7 +170,7 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
     sector = choose(p.sector_weights, luck.u())
     start = month_index(parameters.world.first_month) - parameters.world.burn_in_months
     mill = luck.u() < p.mill_share
-    yearly = _truncated(p, luck.u())
+    yearly = _yearly(p, luck.u())
     rho = p.buffer_care_correlation
     thrift = rho * care + np.sqrt(1.0 - rho**2) * luck.z()
     borrows, line = luck.u() < p.borrower_share, luck.u() < p.line_share
@@ -182,13 +182,13 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
         margin=np.maximum(p.margin_mean + p.margin_sd * luck.z(), p.margin_min),
         wage_share=_by_sector(p.wage_share_by_sector, p)[sector],
         overhead_share=_by_sector(p.overhead_share_by_sector, p)[sector],
-        tax_burden=around(p.tax_burden_median, p.tax_burden_logit_sd, luck.z()).clip(0.0, 0.13),
+        tax_burden=_below(p.tax_burden_max, p.tax_burden_median, p.tax_burden_logit_sd, luck.z()),
         insured_share=(p.insured_share_mean + p.insured_share_sd * luck.z()).clip(0.1, 1.0),
         top_buyer_share=around(p.top_buyer_share_median, p.top_buyer_share_logit_sd, luck.z()),
         active_share=around(p.active_share_median, p.active_share_logit_sd, luck.z()),
         collection=around(p.collection_median, p.collection_logit_sd, luck.z()),
         volatility=p.volatility_median * np.exp(p.volatility_log_sd * luck.z()),
-        exposure=np.exp(p.shock_exposure_log_sd * luck.z()),
+        exposure=np.exp(p.shock_exposure_log_sd * luck.z() - 0.5 * p.shock_exposure_log_sd**2),
         buffer_months=p.buffer_median_months * np.exp(p.buffer_log_sd * thrift),
         other_debt_months=np.where(
             borrows, p.other_debt_median_months * np.exp(p.other_debt_log_sd * luck.z()), 0.0
@@ -217,8 +217,11 @@ def _habits(p: FirmsParameters, traits: Traits, care: Floats, luck: _Luck) -> Ha
         invoices_per_month=p.invoices_per_month * np.exp(p.invoices_log_sd * luck.z()),
         void_share=around(p.void_share_median, p.void_share_logit_sd, luck.z()),
         red_share=around(p.red_share_median, p.red_share_logit_sd, luck.z()),
-        purchase_invoice_share=around(
-            p.purchase_invoice_share_median, p.purchase_invoice_share_logit_sd, luck.z()
+        purchase_invoice_share=_below(
+            p.purchase_invoice_share_max,
+            p.purchase_invoice_share_median,
+            p.purchase_invoice_share_logit_sd,
+            luck.z(),
         ),
         top_supplier_share=around(
             p.top_supplier_share_median, p.top_buyer_share_logit_sd, luck.z()
@@ -278,15 +281,17 @@ def _by_sector(values: dict[str, float], p: FirmsParameters) -> Floats:
     return np.array([values[sector] for sector in p.sector_weights])
 
 
-def _truncated(p: FirmsParameters, u: Floats) -> Floats:
-    """Yearly sales: log-normal between the smallest and the largest, by inversion."""
-    centre = np.log(p.sales_annual_median_yuan)
-    low, high = (
-        ndtr((np.log(bound) - centre) / p.sales_log_sd)
-        for bound in (p.sales_annual_min_yuan, p.sales_annual_max_yuan)
-    )
-    out: Floats = np.exp(centre + p.sales_log_sd * ndtri(low + (high - low) * u))
+def _yearly(p: FirmsParameters, u: Floats) -> Floats:
+    """Yearly sales: log-linear between the quantiles given, by inversion."""
+    at = [float(share) for share in p.sales_annual_yuan_by_quantile]
+    logs = np.log(list(p.sales_annual_yuan_by_quantile.values()))
+    out: Floats = np.exp(np.interp(u, at, logs))
     return out
+
+
+def _below(most: float, median: float, logit_sd: float, z: Floats) -> Floats:
+    """Shares from nothing to `most`, skewed towards it as its median is near it."""
+    return most * around(median / most, logit_sd, z)
 
 
 def _founded(p: FirmsParameters, u: Floats) -> Ints:

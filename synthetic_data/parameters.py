@@ -48,9 +48,7 @@ class FirmsParameters:
     age_bounds_months: tuple[float, ...]
     age_reference_month: str
     sales_annual_median_yuan: float
-    sales_log_sd: float
-    sales_annual_min_yuan: float
-    sales_annual_max_yuan: float
+    sales_annual_yuan_by_quantile: dict[str, float]
     margin_mean: float
     margin_sd: float
     margin_min: float
@@ -62,6 +60,7 @@ class FirmsParameters:
     kwh_per_1000_yuan_by_sector: dict[str, float]
     kwh_log_sd: float
     tax_burden_median: float
+    tax_burden_max: float
     tax_burden_logit_sd: float
     top_buyer_share_median: float
     top_buyer_share_logit_sd: float
@@ -79,6 +78,7 @@ class FirmsParameters:
     red_share_median: float
     red_share_logit_sd: float
     purchase_invoice_share_median: float
+    purchase_invoice_share_max: float
     purchase_invoice_share_logit_sd: float
     collection_median: float
     collection_logit_sd: float
@@ -192,6 +192,8 @@ class CashflowParameters:
     loss_tail: float
     rescue_share: float
     rescue_months: float
+    rescue_reserve_months: float
+    rescue_thrift: float
     wilful_monthly: float
     slump_monthly: float
     slump_months_max: int
@@ -231,6 +233,7 @@ class TracesParameters:
     strain_speed: float
     strain_buffer_months: float
     void_strain: float
+    void_invoices: float
     void_mill: float
     red_strain: float
     kwh_fixed_share: float

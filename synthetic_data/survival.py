@@ -13,11 +13,15 @@ def closing(state: State, age_months: Ints, u: Floats, p: EventsParameters) -> B
     """Firms that close at this month end; age_months and u are (n_firms,).
 
     A firm that owes a loan granted here does not close on its own account: it pays or defaults.
+    One that cannot pay gives up sooner or later by age as all do: the youngest hold on.
     """
     yearly = np.array(p.exit_annual_by_age)
-    hazard = yearly[np.clip(age_months // 12, 0, len(yearly) - 1)] * p.exit_healthy_multiple
-    leaving = u < 1.0 - (1.0 - hazard) ** (1.0 / 12.0)
+    usual = yearly[np.clip(age_months // 12, 0, len(yearly) - 1)]
+    leaving = u < 1.0 - (1.0 - usual * p.exit_healthy_multiple) ** (1.0 / 12.0)
     stuck = (state.unpaid_bills_yuan > state.scale_yuan) | (state.missed_other >= 3)
-    failing = (stuck | state.defaulted) & (u < p.exit_insolvent_monthly)
+    failing = (stuck | state.defaulted) & (
+        u < p.exit_insolvent_monthly * (usual / yearly.max()) ** 2
+    )
     borrowing = ((state.loan_yuan > 0.0) | (state.loan_incoming_yuan > 0.0)) & ~state.defaulted
-    return (leaving | failing) & ~borrowing
+    closes: Bools = (leaving | failing) & ~borrowing
+    return closes

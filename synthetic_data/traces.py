@@ -93,7 +93,7 @@ def observe(
     count, voided = _counts(traits, habits, flows.invoiced, strain, rng, parameters)
     fake = np.where(traits.mill, np.maximum(flows.invoiced - flows.sales, 0.0), 0.0)
     received = habits.purchase_invoice_share * np.exp(0.2 * z[1])
-    purchases = np.minimum(received, 1.0) * flows.purchases + 0.9 * fake
+    purchases = received * flows.purchases + 0.9 * fake
     net = np.round(flows.invoiced - red, 2)
 
     filing = _filing(habits, net + memory.unfiled_sales, strain, u[0], eased, p)
@@ -145,7 +145,9 @@ def _bank(
     fake = np.where(traits.mill, np.maximum(flows.invoiced - flows.sales, 0.0), 0.0)
     circling = p.mill_circulated_share * fake
     paid = flows.operating_paid + flows.tax_paid + flows.social_paid + flows.service_paid
-    balance = habits.bank_share * state.cash_yuan * np.exp(p.balance_log_sd * z)
+    noise = np.exp(p.balance_log_sd * z - 0.5 * p.balance_log_sd**2)
+    share = np.minimum(habits.bank_share * noise, 1.0)
+    balance = share * state.cash_yuan
     spent = paid + flows.loan_sunk + flows.owner_drawn
     return {
         "bank_inflow": np.round(habits.bank_share * flows.collected + circling, 2),
@@ -201,7 +203,9 @@ def _counts(
     relative = np.maximum(invoiced, 0.0) / (f.sales_annual_median_yuan / 12.0)
     valid = rng.poisson(habits.invoices_per_month * relative**f.invoices_elasticity)
     valid = np.where(invoiced > 0.0, np.maximum(valid, 1), 0)
-    odds = np.log(habits.void_share / (1.0 - habits.void_share))
+    usual = (traits.level_yuan * 12.0 / f.sales_annual_median_yuan) ** f.invoices_elasticity
+    usual = usual * habits.invoices_per_month / f.invoices_per_month
+    odds = np.log(habits.void_share / (1.0 - habits.void_share)) - p.void_invoices * np.log(usual)
     share = expit(odds + p.void_strain * strain + p.void_mill * traits.mill)
     voided = rng.poisson(valid * share / (1.0 - share))
     return (valid + voided).astype(np.float64), voided.astype(np.float64)

@@ -56,6 +56,17 @@ def test_the_verdict_allows_for_the_worlds_own_error(
     assert Held(fact=FACT, source="s", value=value, error=error, n=99).inside is inside
 
 
+def test_a_fact_of_another_population_is_told_and_not_judged() -> None:
+    apart = msgspec.structs.replace(FACT, judged=False)
+    one = msgspec.convert(Held(fact=apart, source="s", value=0.9, n=99).told(), Line)
+    assert one.inside is None
+    assert one.verdict == factsheet.NOT_JUDGED
+    sheet = Sheet(about={}, lines=[line(), one], checks=[], tenths=[])
+    assert sheet.met == (1, 1)
+    assert "1 of another population are told, not judged" in factsheet.summary(sheet)
+    assert "too small" not in factsheet.summary(sheet)
+
+
 def test_a_factor_is_a_tolerance_either_way() -> None:
     fact = msgspec.structs.replace(FACT, published=100.0, tolerance=None, times=2.0)
     assert fact.bounds == (50.0, 200.0)

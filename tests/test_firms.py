@@ -61,12 +61,26 @@ def test_some_registered_capital_is_typed_in_yuan_where_10000_yuan_were_asked_fo
     assert (typed[dirty] == 10_000 * meant[dirty]).all()
 
 
-def test_yearly_sales_have_the_published_median_and_stay_in_bounds() -> None:
+def test_yearly_sales_have_the_given_quantiles_and_stay_in_bounds() -> None:
     p = standard().firms
     honest = np.concatenate([b.traits.level_yuan[~b.traits.mill] for b in BLOCKS]) * 12
-    assert p.sales_annual_min_yuan <= honest.min()
-    assert honest.max() <= p.sales_annual_max_yuan
+    least, *_, most = p.sales_annual_yuan_by_quantile.values()
+    assert least <= honest.min()
+    assert honest.max() <= most
+    for at, yuan in p.sales_annual_yuan_by_quantile.items():
+        below = int((honest <= yuan).sum())
+        assert below == pytest.approx(float(at) * len(honest), abs=4 * 0.5 * len(honest) ** 0.5)
     assert 0.6 < np.median(honest) / p.sales_annual_median_yuan < 1.1
+
+
+def test_what_is_capped_keeps_its_median_and_stays_below() -> None:
+    p = standard().firms
+    burden = np.concatenate([block.traits.tax_burden for block in BLOCKS])
+    assert burden.max() < p.tax_burden_max
+    assert np.median(burden) == pytest.approx(p.tax_burden_median, rel=0.1)
+    bought = np.concatenate([block.habits.purchase_invoice_share for block in BLOCKS])
+    assert 1.0 < bought.max() < p.purchase_invoice_share_max
+    assert np.median(bought) == pytest.approx(p.purchase_invoice_share_median, rel=0.1)
 
 
 def test_another_seed_or_block_gives_other_firms_and_the_same_one_the_same() -> None:
