@@ -99,6 +99,7 @@ class Habits(Table):
     top_supplier_share: Floats
     punctual: Floats
     bank_share: Floats  # of its money, through accounts a lender may look into
+    balance_share: Floats  # of its cash, usually kept in them
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ def draw(parameters: Parameters, seed: int, block: int, n: int = BLOCK_FIRMS) ->
     luck = _Luck(generator(seed, block, Subject.FIRMS), n)
     care = luck.z()
     traits = _traits(parameters, care, luck)
-    habits = _habits(p, traits, care, luck)
+    kept = generator(seed, block, Subject.FIRMS, 1).standard_normal(n)
+    habits = _habits(p, traits, care, kept, luck)
     papers = _papers(parameters, traits, luck, block * BLOCK_FIRMS)
     traits = replace(
         traits,
@@ -209,7 +211,7 @@ def _traits(parameters: Parameters, care: Floats, luck: _Luck) -> Traits:
     )
 
 
-def _habits(p: FirmsParameters, traits: Traits, care: Floats, luck: _Luck) -> Habits:
+def _habits(p: FirmsParameters, traits: Traits, care: Floats, kept: Floats, luck: _Luck) -> Habits:
     kwh = _by_sector(p.kwh_per_1000_yuan_by_sector, p)[traits.sector] / 1000.0
     return Habits(
         kwh_per_yuan=kwh * np.exp(p.kwh_log_sd * luck.z()),
@@ -229,6 +231,7 @@ def _habits(p: FirmsParameters, traits: Traits, care: Floats, luck: _Luck) -> Ha
         ),
         punctual=p.punctual_sd * care,
         bank_share=around(p.bank_share_median, p.bank_share_logit_sd, luck.z()),
+        balance_share=around(p.bank_share_median, p.balance_share_logit_sd, kept),
     )
 
 

@@ -69,6 +69,7 @@ class FirmsParameters:
     buffer_care_correlation: float
     bank_share_median: float
     bank_share_logit_sd: float
+    balance_share_logit_sd: float
     guarantor_share: float
     guarantee_median_months: float
     borrower_share: float

@@ -269,7 +269,7 @@ def _firm(script: _Script) -> Firms:
     } | dict(script.traits)  # fmt: skip
     habits = {
         "void_share": 0.04, "red_share": 0.004, "purchase_invoice_share": 0.8,
-        "top_supplier_share": 0.25, "bank_share": 0.95,
+        "top_supplier_share": 0.25, "bank_share": 0.95, "balance_share": 0.95,
     } | dict(script.habits)  # fmt: skip
     papers = replace(
         drawn.papers,

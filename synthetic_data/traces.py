@@ -147,7 +147,7 @@ def _bank(
     circling = p.mill_circulated_share * fake
     paid = flows.operating_paid + flows.tax_paid + flows.social_paid + flows.service_paid
     noise = np.exp(p.balance_log_sd * z - 0.5 * p.balance_log_sd**2)
-    share = np.minimum(habits.bank_share * noise, 1.0)
+    share = np.minimum(habits.balance_share * noise, 1.0)
     balance = share * state.cash_yuan
     spent = paid + flows.loan_sunk + flows.owner_drawn
     return {
