@@ -1,8 +1,8 @@
 """Every number of the synthetic economy, read from parameters.toml and refused when it is wrong.
 
 Each number stands there as `[section.name]` with a value, a unit and a source. The loader knows
-every name and its type from the classes below: an unknown or missing name, a missing unit or
-source, a value of the wrong type, and shares that do not sum to 1 are refused by name.
+every name and its type from sections.py and signal_parameters.py: an unknown or missing name, a
+missing unit or source, a value of the wrong type, and shares that do not sum to 1 are refused.
 """
 
 import hashlib
@@ -27,10 +27,9 @@ from synthetic_data.sections import (
     TracesParameters,
     WorldParameters,
 )
+from synthetic_data.signal_parameters import SignalsParameters
 
 __all__ = ["ParameterError", "Parameters", "load", "parse", "standard"]
-
-from synthetic_data.signal_parameters import SignalsParameters
 
 PATH = Path(__file__).with_name("parameters.toml")
 
