@@ -175,9 +175,7 @@ class Applicant:
         if rated is None:
             rated = self._rated[card] = engine.scorer.rate(self.values)
         score, pd_12m, grade = rated
-        policy = engine.policy.evaluate(
-            facts(self.values, application, pd_12m, score), self.dates
-        )
+        policy = engine.policy.evaluate(facts(self.values, application, pd_12m, score), self.dates)
         if policy.verdict == "decline":
             return Judged("decline", 0.0, pd_12m)
         amount_yuan = application.amount_yuan
