@@ -99,7 +99,7 @@ def load_card(folder: Path) -> Card:
         card = msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
     except OSError as error:
         raise ScorecardError(f"{folder / CARD}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ScorecardError(f"{folder / CARD}: {error}") from error
     if card.format != CARD_FORMAT:
         raise ScorecardError(f"{CARD}: format is {card.format!r}, expected {CARD_FORMAT!r}")

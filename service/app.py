@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.credit_file import Fault
@@ -344,7 +344,14 @@ def _wanted_yuan(request: Request) -> float | None:
     return wanted_yuan
 
 
-async def _render(_: Request, error: Exception) -> Response:
+def _allowed(request: Request) -> str:
+    """The methods of all routes of a path, for Starlette names those of the first alone."""
+    routes: list[Any] = request.app.router.routes
+    known = [one.methods for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted(set().union(*known)))
+
+
+async def _render(request: Request, error: Exception) -> Response:
     """Any exception as a problem document; an unforeseen one tells nothing of its inside."""
     if isinstance(error, Problem):
         problem = error
@@ -353,6 +360,8 @@ async def _render(_: Request, error: Exception) -> Response:
     elif isinstance(error, HTTPException):
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         headers: Any = error.headers
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"Allow": _allowed(request)}
         problem = Problem(kind, error.status_code, str(error.detail), headers=headers)
     elif isinstance(error, LedgerBusy):
         problem = Problem("busy", 503, "Too many decisions are waiting.", headers=_RETRY)

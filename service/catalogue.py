@@ -118,6 +118,8 @@ def read(stored: bytes) -> tuple[Pricing, list[Institution], list[Product]]:
         tables = tomllib.loads(stored.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(f"catalogue: got {error}, expected TOML in UTF-8") from None
+    except RecursionError:
+        raise CatalogueError("catalogue: got deeply nested brackets, expected tables") from None
     for key in tables:
         _expect(key in ("pricing", "institution", "product"), "catalogue", key, "a table",
                 "[pricing], [[institution]] and [[product]] only")  # fmt: skip

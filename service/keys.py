@@ -107,7 +107,7 @@ class Keys:
             if self._stamp != (0, 0):  # there were keys: nobody gets in by deleting the file
                 self._keys = {}
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if self._stamp != (0, 0):
                 return
             raise KeysError(f"{self._path}: {error}; expected what `keys add` writes") from None

@@ -49,6 +49,7 @@ def document(scores: Scores) -> dict[str, Any]:
         FirmLine, Score, ShortApplication, SubjectGrant, ConsentRecord, Live, Wanted, Swap, Back,
     )  # fmt: skip
     reply = components["Decision"]
+    components["Preview"] = {**reply, "properties": {**reply["properties"]}}
     reply["properties"]["record"] = {"$ref": "#/components/schemas/Place"}
     reply["required"] = [*reply["required"], "record"]
     examples = msgspec.json.decode(EXAMPLES.read_bytes()) if EXAMPLES.exists() else {}
@@ -70,7 +71,7 @@ def document(scores: Scores) -> dict[str, Any]:
                     "summary": "Decide an application",
                     "parameters": [_KEY],
                     "requestBody": {"required": True, "content": _json("Request", examples)},
-                    "responses": {"201": decided, **dict.fromkeys((*_REFUSALS, "409"), problem)},
+                    "responses": {"201": decided | _LINKS, "409": problem},
                 },
                 **others.pop("/v1/decisions"),
             },
@@ -79,9 +80,10 @@ def document(scores: Scores) -> dict[str, Any]:
                     "operationId": "apply",
                     "summary": "Gather a credit file with consent, and decide on it",
                     "requestBody": {"required": True, "content": _json("ShortApplication", {})},
+                    "parameters": [_KEY],
                     "responses": {
-                        "201": decided,
-                        **dict.fromkeys((*_REFUSALS, "403", "404"), problem),
+                        "201": decided | _LINKS,
+                        **dict.fromkeys(("404", "409"), problem),
                     },
                 }
             },
@@ -116,6 +118,10 @@ def scores_document(scores: Scores) -> dict[str, Any]:
 
 
 def _whole(description: str, paths: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    for path, operations in paths.items():
+        for operation in operations.values() if path not in _OPEN else ():
+            usual = (*_BODY, *_ANY) if "requestBody" in operation else _ANY
+            operation["responses"] |= dict.fromkeys(usual, _PROBLEM)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -167,7 +173,7 @@ def _score(scores: Scores) -> dict[str, Any]:
         "operationId": "score",
         "summary": "Score the features of one loan; nothing is recorded",
         "requestBody": {"required": True, "content": _json("Features", examples)},
-        "responses": {"200": scored, **dict.fromkeys(_REFUSALS[:4], _PROBLEM)},
+        "responses": {"200": scored},
     }
 
 
@@ -178,7 +184,7 @@ def _recourse(examples: dict[str, Any], problem: dict[str, Any]) -> dict[str, An
         "summary": "The cheapest changes that lead to yes; nothing is recorded",
         "parameters": [_WANTED],
         "requestBody": {"required": True, "content": _json("Request", examples)},
-        "responses": {"200": ways, **dict.fromkeys(_REFUSALS[:4], problem)},
+        "responses": {"200": ways},
     }
 
 
@@ -204,7 +210,7 @@ def _notice(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
             _query("lang", LANGS, "One language only; both when it is left out."),
             _query("format", FORMATS, "Goes before the Accept header; JSON when neither says."),
         ],
-        "responses": {"200": told, **dict.fromkeys(("404", "422", "500", "503"), problem)},
+        "responses": {"200": told, **dict.fromkeys(("404", "422", "500"), problem)},
     }
 
 
@@ -222,57 +228,56 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
      "The request a decision was made on, byte for byte", None, "Request", ("404",)),
     ("post", "/v1/decisions/{decision_id}/replay", "replay",
      "Decide again with the versions of that day and compare the bytes", None, "Replay", ("404",)),
-    ("post", "/v1/previews", "preview", "Decide without recording", "Request", "Decision",
-     ("400", "413", "415", "422")),
+    ("post", "/v1/previews", "preview", "Decide without recording", "Request", "Preview", ()),
     ("get", "/v1/verification", "verify", "Walk every hash chain of the ledger", None,
-     "Verification", ("503",)),
+     "Verification", ()),
     ("get", "/v1/totals", "get_totals", "What the ledger holds", None, "Totals", ()),
     ("get", "/v1/clocks", "get_clocks", "How long the latest decisions took", None, "Reading", ()),
     ("get", "/v1/benchmarks", "get_benchmark", "The benchmark running, or the latest", None,
      "State", ()),
     ("post", "/v1/benchmarks", "start_benchmark", "Start a short benchmark", None, "State",
-     ("403", "409")),
+     ("409",)),
     ("get", "/v1/scorecard", "get_scorecard", "The scorecard in force", None, None, ()),
     ("get", "/v1/policy", "get_policy", "The policy in force and what the linter says", None, None,
      ()),
     ("get", "/v1/catalogue", "get_catalogue", "Institutions and products in force", None, None, ()),
-    ("get", "/v1/stories", "list_stories", "The stories of the showcase", None, None, ("404",)),
+    ("get", "/v1/stories", "list_stories", "The stories of the showcase", None, "[]", ("404",)),
     ("get", "/v1/firms", "find_firms", "Firms of the showcase's world", None, "FirmLine[]",
      ("404",)),
     ("get", "/v1/firms/{code}", "get_firm", "A story or a firm as it would be posted", None,
      "Request", ("404",)),
     ("get", "/v1/firms/{code}/sources/{source}", "get_section", "What one source says of it", None,
-     None, ("404", "422")),
+     "null", ("404", "422")),
     ("get", "/v1/study", "get_study", "What each source is worth, measured", None, None, ("404",)),
     ("post", "/v1/consents", "grant_consent", "Record what an applicant signed", "SubjectGrant",
-     "ConsentRecord", ("400", "404", "413", "415", "422", "503")),
+     "ConsentRecord", ("404",)),
     ("get", "/v1/consents/{consent_id}", "get_consent", "A consent as it stands", None,
      "ConsentRecord", ("404",)),
     ("post", "/v1/consents/{consent_id}/revocation", "revoke_consent",
      "Take a consent back: no source is asked under it any more", None, "ConsentRecord",
-     ("404", "503")),
+     ("404",)),
     ("get", "/v1/versions", "get_versions",
      "Which scorecard, policy and catalogue decide, since when, and what was before", None, "Live",
      ()),
     ("post", "/v1/swaps", "swap",
      "Decide with others from now on; 200 when they do already, 422 when one is refused", "Wanted",
-     "Swap", ("400", "409", "415", "422", "503")),
+     "Swap", ("409",)),
     ("post", "/v1/rollbacks", "roll_back", "Decide again with what decided before the latest swap",
-     "Back", "Swap", ("400", "409", "415", "422", "503")),
-    ("get", "/v1/sources", "get_sources", "How every source is doing", None, None, ("404",)),
+     "Back", "Swap", ("409",)),
+    ("get", "/v1/sources", "get_sources", "How every source is doing", None, "[]", ("404",)),
     ("post", "/v1/desk/session", "sign_in", "An officer signs in or out", "SignIn", None,
-     ("403", "422")),
+     ()),
     ("get", "/v1/desk/cases", "list_cases", "What waits at the desk", None, "Queued[]", ()),
     ("get", "/v1/desk/decisions/{decision_id}", "get_case", "Where a decision stands", None, "Case",
      ("404",)),
     ("post", "/v1/desk/decisions/{decision_id}/rulings", "rule", "The first pair of eyes", "Ruling",
-     "Case", ("403", "404", "409", "422")),
+     "Case", ("404", "409")),
     ("post", "/v1/desk/decisions/{decision_id}/signatures", "sign", "The second pair of eyes",
-     "Signature", "Case", ("403", "404", "409", "422")),
+     "Signature", "Case", ("404", "409")),
     ("post", "/v1/desk/decisions/{decision_id}/disputes", "dispute", "Note a dispute", "Dispute",
-     "Case", ("403", "404", "409", "422")),
+     "Case", ("404", "409")),
     ("post", "/v1/desk/decisions/{decision_id}/answers", "answer_dispute", "Answer a dispute",
-     "Answer", "Case", ("403", "404", "409", "422")),
+     "service.desk.Answer", "Case", ("404", "409")),
 )  # fmt: skip
 """Method, path, operation, summary, what is posted, what is answered, which refusals."""
 
@@ -284,11 +289,8 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
     known = {"decision_id": by_id, "code": _FIRM, "source": source, "consent_id": consent}
     paths: dict[str, Any] = {}
     for method, path, name, summary, posted, told, refusals in _OTHERS:
-        schema: dict[str, Any] = {"type": "object"}
-        if told is not None:
-            one = _ref(told.removesuffix("[]"))
-            schema = {"type": "array", "items": one} if told.endswith("[]") else one
-        reply = {"description": "OK", "content": {"application/json": {"schema": schema}}}
+        content = {"application/json": {"schema": _told(told)}}
+        reply = {"description": "OK", "content": content}
         status = _STATUS.get(name, "200")
         operation: dict[str, Any] = {
             "operationId": name,
@@ -300,10 +302,21 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
             operation["requestBody"] = {"required": True, "content": _json(posted, {})}
         paths.setdefault(path, {})[method] = operation
     paths["/v1/decisions"]["get"]["parameters"] = [
-        _query("verdict", VERDICTS, "Only these."), _ASKED
+        _query("verdict", ("", *VERDICTS), "Only these; all when empty."), _ASKED
     ]  # fmt: skip
     paths["/v1/firms"]["get"]["parameters"] = [_ASKED]
+    as_it_is = {"description": "These decide already.", "content": _json("Live", {})}
+    paths["/v1/swaps"]["post"]["responses"]["200"] = as_it_is
     return paths
+
+
+def _told(told: str | None) -> dict[str, Any]:
+    """The schema of what is answered: a record or, where none is named, any object; or a list."""
+    if told == "null":
+        return {"type": ["object", "null"]}
+    name = (told or "").removesuffix("[]")
+    one = _ref(name) if name else {"type": "object"}
+    return {"type": "array", "items": one} if told and told.endswith("[]") else one
 
 
 _STATUS = {"start_benchmark": "202", "grant_consent": "201", "swap": "201", "roll_back": "201"}
@@ -332,11 +345,23 @@ _KEY = {
     "required": False,
     "description": "Sent again with the same body: the same reply, decided once; with another "
     "body: 409. Kept for good. Modelled on an expired IETF draft; may be quoted.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 257},
+    "schema": {
+        "type": "string",
+        "pattern": r'^("[!#-\[\]-~]{1,255}"|[!#-\[\]-~]{1,255})$',
+    },
 }
-_REFUSALS = ("400", "413", "415", "422", "503")
-
-
+_BODY = ("400", "413", "415", "422")
+"""What any body may be refused with."""
+_ANY = ("401", "403", "429", "503")
+"""What the door, a full server or a ledger that cannot write answers to anything."""
+_OPEN = ("/healthz", "/readyz")
+_LINKS = {
+    "links": {
+        name: {"operationId": name, "parameters": {"decision_id": "$response.body#/decision_id"}}
+        for name in ("get_decision", "get_notice", "get_request", "replay", "get_case")
+    }
+}
+"""Where a decision's number leads."""
 _PROBLEM = {
     "description": "A problem document (RFC 9457) naming field, value and expectation.",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},

@@ -331,6 +331,8 @@ def _read(stored: bytes, where: str) -> PolicyFile:
         return msgspec.convert(tomllib.loads(stored.decode()), PolicyFile)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise PolicyError(f"{where}: {error}") from None
+    except RecursionError:
+        raise PolicyError(f"{where}: brackets are nested too deeply, expected tables") from None
 
 
 def strictest(*verdicts: Verdict) -> Verdict:

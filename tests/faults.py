@@ -5,6 +5,7 @@ uv run python -m tests.faults servers 200    # SIGKILL of one of two servers, Po
 uv run python -m tests.faults database 20    # SIGKILL of PostgreSQL
 uv run python -m tests.faults tmpfs          # a disk that really is full (needs root)
 uv run python -m tests.faults swaps 100      # scorecard, policy, catalogue swapped under load
+uv run python -m tests.faults soak 600       # half of what it can do, for ten minutes
 """
 
 import os
@@ -249,6 +250,12 @@ if __name__ == "__main__":
             told = swap_under_load(
                 serve_command(artifact, url), url, releases, artifact, bodies, count
             )
+        elif what == "soak":
+            from tests.soaking import soak
+
+            url = f"sqlite:///{folder}/ledger.db"
+            bodies = [json.encode(application(code)) for code in STORIES]
+            told = soak(serve_command(artifact, url), url, bodies, count)
         elif what == "server":
             url = f"sqlite:///{folder}/ledger.db"
             told = kill_servers(serve_command(artifact, url), url, body, count)

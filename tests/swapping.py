@@ -66,7 +66,7 @@ def swap_under_load(
         took_ms: list[float] = []
         with clients.posting():
             clients.more(50)
-            memory_mb = [_memory_mb(server.process.pid)]
+            held_mb = [memory_mb(server.process.pid)]
             for nth in range(swaps):
                 path, body = _next(nth)
                 begun, clients.swapping = time.perf_counter(), True
@@ -78,15 +78,16 @@ def swap_under_load(
                 clients.sets.append(_versions(reply.json()))
                 clients.more(5)
                 time.sleep(PAUSE_S)
-            memory_mb.append(_memory_mb(server.process.pid))
+            held_mb.append(memory_mb(server.process.pid))
         told = clients.check(ledger)
     return (
         f"{_consistent(clients, ledger, swaps)}; {_times(clients, took_ms)}; "
-        f"the server held {memory_mb[0]:.0f} MB before and {memory_mb[1]:.0f} MB after\n{told}"
+        f"the server held {held_mb[0]:.0f} MB before and {held_mb[1]:.0f} MB after\n{told}"
     )
 
 
-def _memory_mb(pid: int) -> float:
+def memory_mb(pid: int) -> float:
+    """What a process holds in memory."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 

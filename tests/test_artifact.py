@@ -32,6 +32,13 @@ def test_a_changed_estimator_is_refused_before_it_is_opened(copy: Path) -> None:
         artifacts.load_estimator(copy)
 
 
+@pytest.mark.parametrize("damaged", [b"{", b'{"format":"\xff"}'])
+def test_a_damaged_card_is_named(copy: Path, damaged: bytes) -> None:
+    (copy / "card.json").write_bytes(damaged)
+    with pytest.raises(ScorecardError, match=r"card\.json"):
+        artifacts.load(copy)
+
+
 def test_a_folder_without_a_scorecard_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ScorecardError, match="yidaitong train --out"):
         artifacts.load(tmp_path)

@@ -225,6 +225,7 @@ SLIPS = [
     ('kind = "state"', 'kind = "big"', "institution I01: kind: got 'big', expected one of state"),
     ("[[institution]]", "[[institutio]]", "institutio: got .*expected .*only"),
     ("[[institution]]", "[institution", "expected TOML"),
+    ("margin_bp = 15\n", f"margin_bp = {'[' * 3_000}\n", "deeply nested brackets"),
 ]
 
 

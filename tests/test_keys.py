@@ -57,6 +57,10 @@ def test_nobody_gets_in_by_deleting_or_damaging_the_file(
     server = Keys(path)
     assert server.find(token)
     stored = path.read_text()
+    path.write_bytes(b'[{"key_id":"\xff"}]')
+    assert server.find(token), "a file that is no text is passed over, too"
+    with pytest.raises(KeysError, match="expected what `keys add` writes"):
+        Keys(path)
     path.write_text("[{")
     assert server.find(token), "what was read last goes on"
     with pytest.raises(KeysError, match="expected what `keys add` writes"):

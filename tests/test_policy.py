@@ -165,6 +165,11 @@ def test_a_mistake_in_the_file_is_named(old: str, new: str, expected: str) -> No
         Policy(TEXT.replace(old, new, 1).encode())
 
 
+def test_a_file_nested_too_deeply_is_named() -> None:
+    with pytest.raises(PolicyError, match="nested too deeply"):
+        Policy(b"a = " + b"[" * 3_000)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="expected a policy file"):
         Policy.load(tmp_path / "none.toml")
