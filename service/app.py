@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.credit_file import Fault
-from service import intake, notice
+from service import desk_api, intake, notice
 from service.application import parse
 from service.body import invalid, json_body
 from service.chain import Key, Receipt, Record
@@ -69,7 +69,9 @@ def create_app(parts: Parts) -> ASGIApp:
 
     async def get_decision(request: Request) -> Response:
         record = await found(ledger, request)
-        return _json(with_record(record.decision, record))
+        reply = _json(with_record(record.decision, record))
+        reply.headers.update(await run_in_threadpool(desk_api.links, parts.desk, record))
+        return reply
 
     async def get_notice(request: Request) -> Response:
         lang = _choice(request, "lang", notice.LANGS)
@@ -86,6 +88,7 @@ def create_app(parts: Parts) -> ASGIApp:
     decisions = _Decisions(parts)
     app.router.routes.extend(intake.routes(parts, decisions.decided))
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
+    app.router.routes.extend(desk_api.routes(parts, decisions.decided))
     app.router.routes.extend(api.routes(parts))
     app.router.routes.extend(Pages(parts, Assets()).routes())
     at = "/v1/decisions/{decision_id}"
@@ -239,7 +242,8 @@ class _Decisions:
             return with_record(same_request(taken.record, key).decision, taken.record)
         self._clocks.add(time.perf_counter_ns() - received, decided - begun)
         registry = asked.credit_file.registry
-        self._journal.note(receipt.seq, decision, registry.name if registry else "")
+        name = registry.name if registry else ""
+        self._journal.note(receipt.seq, decision, name, receipt.writer)
         return with_record(stored, receipt)
 
 

@@ -26,18 +26,23 @@ def verify(
     key: SigningKey = None,
     public_key: Annotated[Path | None, typer.Option(help="instead of --key, to check only")] = None,
 ) -> None:
-    """Walk every hash chain of a ledger; exit 1, naming the place, when one is broken."""
+    """Walk every hash chain of a ledger and of what is beside it; exit 1 when one is broken."""
+    from service.audit import audit
     from service.heads import noted
-    from service.ledger import verify as walked
 
     known: list[Head] = []
     if heads is not None:
         public = public_key.read_bytes() if public_key else _signer(key).public_pem
         known = list(noted(heads, public))
-    found = walked(settings_of(ledger=ledger).ledger, head, known)
-    if not found.ok:
-        fail(f"broken at record {found.broken_seq} of writer {found.broken_writer}: {found.what}")
-    _show(found)
+    found = audit(settings_of(ledger=ledger).ledger, head, known)
+    for name, one in found.items():
+        where = "" if name == "decisions" else f"{name}: "
+        if not one.ok:
+            place = f"record {one.broken_seq} of writer {one.broken_writer}"
+            fail(f"{where}broken at {place}: {one.what}")
+    _show(found.pop("decisions"))
+    for name, one in found.items():
+        out.print(f"{name}: {one.records} events, {_chains(one)} intact")
 
 
 @app.command()
@@ -109,5 +114,8 @@ def _signer(key: Path | None) -> "Signer":
 def _show(found: "Verification") -> None:
     for one in found.heads:
         out.print(f"writer {one.writer}: {one.seq} records, head {one.hash}", soft_wrap=True)
-    chains = f"{len(found.heads)} chain{'s' * (len(found.heads) != 1)}"
-    out.print(f"{found.records} records, {chains} intact")
+    out.print(f"{found.records} records, {_chains(found)} intact")
+
+
+def _chains(found: "Verification") -> str:
+    return f"{len(found.heads)} chain{'s' * (len(found.heads) != 1)}"

@@ -9,12 +9,15 @@ import msgspec
 from model.credit_file import SOURCES
 from service.application import Request
 from service.benchmark import State
+from service.case import Case
 from service.chain import Verification
 from service.clocks import Reading
 from service.consent import ConsentRecord, SubjectGrant
-from service.console.api import Queued, SignIn
 from service.decide import Decision
-from service.desk import Answer, Case, Dispute, Ruling, Signature
+from service.desk import Answer, Claim, Dispute, Evidence, PersonRequest, Ruling, Signature
+from service.desk_api import Queue, SignIn, Standing
+from service.desk_openapi import LANE, QUEUE_QUERY
+from service.desk_terms import DeskTerms
 from service.intake import ShortApplication
 from service.journal import Line, Totals
 from service.notice import FORMATS, LANGS, Notice
@@ -44,12 +47,14 @@ def document(scores: Scores) -> dict[str, Any]:
     components = _components(
         scores,
         Request, Decision, Place, Notice, ProblemDocument, Recourse, Plan, Line, Totals, Reading,
-        Replay, Verification, Case, Queued, Ruling, Signature, Dispute, Answer, SignIn, State,
-        FirmLine, Score, ShortApplication, SubjectGrant, ConsentRecord,
+        Replay, Verification, Case, Queue, Standing, Ruling, Signature, Dispute, Answer, Evidence,
+        PersonRequest, Claim, DeskTerms, SignIn, State, FirmLine, Score, ShortApplication,
+        SubjectGrant, ConsentRecord,
     )  # fmt: skip
     reply = components["Decision"]
     reply["properties"]["record"] = {"$ref": "#/components/schemas/Place"}
     reply["required"] = [*reply["required"], "record"]
+    components["Evidence"]["properties"]["credit_file"] = _ref("CreditFile")
     examples = msgspec.json.decode(EXAMPLES.read_bytes()) if EXAMPLES.exists() else {}
     decided = {"description": "The decision, durable.", "content": _json("Decision", examples)}
     problem = _PROBLEM
@@ -251,19 +256,6 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
      "Take a consent back: no source is asked under it any more", None, "ConsentRecord",
      ("404", "503")),
     ("get", "/v1/sources", "get_sources", "How every source is doing", None, None, ("404",)),
-    ("post", "/v1/desk/session", "sign_in", "An officer signs in or out", "SignIn", None,
-     ("403", "422")),
-    ("get", "/v1/desk/cases", "list_cases", "What waits at the desk", None, "Queued[]", ()),
-    ("get", "/v1/desk/decisions/{decision_id}", "get_case", "Where a decision stands", None, "Case",
-     ("404",)),
-    ("post", "/v1/desk/decisions/{decision_id}/rulings", "rule", "The first pair of eyes", "Ruling",
-     "Case", ("403", "404", "409", "422")),
-    ("post", "/v1/desk/decisions/{decision_id}/signatures", "sign", "The second pair of eyes",
-     "Signature", "Case", ("403", "404", "409", "422")),
-    ("post", "/v1/desk/decisions/{decision_id}/disputes", "dispute", "Note a dispute", "Dispute",
-     "Case", ("403", "404", "409", "422")),
-    ("post", "/v1/desk/decisions/{decision_id}/answers", "answer_dispute", "Answer a dispute",
-     "Answer", "Case", ("403", "404", "409", "422")),
 )  # fmt: skip
 """Method, path, operation, summary, what is posted, what is answered, which refusals."""
 
@@ -274,13 +266,13 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
     consent = {**by_id, "name": "consent_id"}
     known = {"decision_id": by_id, "code": _FIRM, "source": source, "consent_id": consent}
     paths: dict[str, Any] = {}
-    for method, path, name, summary, posted, told, refusals in _OTHERS:
+    for method, path, name, summary, posted, told, refusals in (*_OTHERS, *LANE):
         schema: dict[str, Any] = {"type": "object"}
         if told is not None:
             one = _ref(told.removesuffix("[]"))
             schema = {"type": "array", "items": one} if told.endswith("[]") else one
         reply = {"description": "OK", "content": {"application/json": {"schema": schema}}}
-        status = {"start_benchmark": "202", "grant_consent": "201"}.get(name, "200")
+        status = _STATUS.get(name, "200")
         operation: dict[str, Any] = {
             "operationId": name,
             "summary": summary,
@@ -294,9 +286,17 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
         _query("verdict", VERDICTS, "Only these."), _ASKED
     ]  # fmt: skip
     paths["/v1/firms"]["get"]["parameters"] = [_ASKED]
+    paths["/v1/desk/cases"]["get"]["parameters"] = QUEUE_QUERY
+    for at in ("/v1/desk/decisions", "/v1/decisions"):
+        paths[f"{at}/{{decision_id}}/evidence"]["post"]["parameters"].append(_KEY)
     return paths
 
 
+_STATUS = {
+    "start_benchmark": "202", "grant_consent": "201", "note_evidence": "201",
+    "bring_evidence": "201",
+}  # fmt: skip
+"""Operation -> the status of its reply, where it is not 200."""
 _ASKED = {
     "name": "q",
     "in": "query",

@@ -16,6 +16,7 @@ from service.console.api import Parts
 from service.console.session import Sessions
 from service.decide import Engine
 from service.desk import Desk
+from service.desk_terms import DeskTerms
 from service.door import guarded
 from service.journal import Journal
 from service.ledger import open_ledger
@@ -44,7 +45,7 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
             ledger=ledger,
             archive=archive,
             journal=Journal(ledger, len(catalogue.institutions), len(catalogue.products)),
-            desk=Desk.beside(settings.ledger),
+            desk=Desk.beside(settings.ledger, DeskTerms.load(settings.desk_file)),
             clocks=Clocks(),
             sessions=Sessions(settings.officers),
             benchmark=Benchmark(lambda out: _benchmark(settings.artifact, out)),
