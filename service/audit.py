@@ -8,8 +8,16 @@ from service.chain import Head, Verification
 from service.ledger import ledger_beside, verify
 from service.store import NoLedger
 
-BESIDE = ("desk", "consents")
-"""Ledgers kept beside the decisions: what people add, what applicants allowed."""
+BESIDE = ("erasures", "desk", "desk.erasures", "consents", "consents.erasures")
+"""What was erased, what people add, what applicants allowed; a name is beside the one before its
+point."""
+
+
+def beside(url: str, name: str) -> str:
+    """The URL of one of them."""
+    for part in name.split("."):
+        url = ledger_beside(url, part)
+    return url
 
 
 def audit(
@@ -23,7 +31,7 @@ def audit(
     found = {"decisions": verify(url, expected_head, noted)}
     for name in BESIDE:
         try:
-            found[name] = verify(ledger_beside(url, name))
+            found[name] = verify(beside(url, name))
         except NoLedger:
             continue
     return found

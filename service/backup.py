@@ -10,11 +10,11 @@ import apsw
 from msgspec import Struct
 
 from service.archive import Archive
+from service.audit import BESIDE, beside
 from service.chain import Verification
 from service.ledger import (
     LedgerError,
     LedgerUnavailable,
-    ledger_beside,
     open_ledger,
     verify,
     versions_folder,
@@ -22,6 +22,7 @@ from service.ledger import (
 from service.store import NoLedger, is_postgres, sqlite_path
 
 DESK = "desk"
+OTHERS = tuple(name for name in BESIDE if name != DESK)
 
 
 class Copied(Struct, frozen=True):
@@ -32,7 +33,7 @@ class Copied(Struct, frozen=True):
 
 
 def backup(url: str, to: Path) -> Copied:
-    """Copy a ledger, its desk and its versions into a new file and what lies beside it.
+    """Copy a ledger, its versions and all that is beside it into a new file and beside that.
 
     Raises LedgerError when there is something already, or when the copy does not verify.
     """
@@ -41,7 +42,9 @@ def backup(url: str, to: Path) -> Copied:
     to.parent.mkdir(parents=True, exist_ok=True)
     copy = f"sqlite:///{to.absolute()}"
     _copy(url, copy)
-    desk = _copy_desk(url, copy)
+    desk = _copy_beside(url, copy, DESK)
+    for name in OTHERS:
+        _copy_beside(url, copy, name)
     archive = Archive.beside(url)
     archive.fetch()
     Archive.beside(copy).take_in(archive.folder)
@@ -59,7 +62,9 @@ def restore(source: Path, url: str) -> Copied:
         _copy(copy, url)
     else:
         _taken_in(copy, url)
-    desk = _copy_desk(copy, url, restoring=True)
+    desk = _copy_beside(copy, url, DESK, restoring=True)
+    for name in OTHERS:
+        _copy_beside(copy, url, name, restoring=True)
     Archive.beside(url).take_in(versions_folder(copy))
     return Copied(_checked(url), _checked(desk) if desk else None)
 
@@ -77,9 +82,9 @@ def _taken_in(url: str, into: str) -> None:
         target.restore(source.records())
 
 
-def _copy_desk(url: str, copy: str, *, restoring: bool = False) -> str | None:
-    """The desk's events, when there is a desk; the URL of their copy."""
-    source, target = ledger_beside(url, DESK), ledger_beside(copy, DESK)
+def _copy_beside(url: str, copy: str, name: str, *, restoring: bool = False) -> str | None:
+    """What is kept beside a ledger under a name, when there is any; the URL of its copy."""
+    source, target = beside(url, name), beside(copy, name)
     try:
         open_ledger(source, read_only=True).close()
     except NoLedger:

@@ -3,14 +3,16 @@
 Pure: events in order, the desk's terms and a clock reading in; status, claim and due time out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
 from model.credit_file import SOURCES, CreditFile
+from service.chain import Record, kept
 from service.desk_terms import ClockName, DeskTerms
 from service.policy import Verdict
 
@@ -183,6 +185,20 @@ def case_of(
         overdue=due[0] is not None and due[0] < now,
         events=list(events),
     )
+
+
+def numbered(record: Record) -> tuple[str, int, Event]:
+    """The decision an event is about, its number among that one's events, and the event."""
+    named, _, number = record.decision_id.rpartition(":")
+    return named, int(number), msgspec.json.decode(kept(record.request), type=Event)
+
+
+def events_of(records: Iterable[Record]) -> dict[str, list[Event]]:
+    """All events of a desk by decision, each in order."""
+    found: dict[str, dict[int, Event]] = {}
+    for named, number, event in map(numbered, records):
+        found.setdefault(named, {})[number] = event
+    return {named: [some[number] for number in sorted(some)] for named, some in found.items()}
 
 
 def uncorrected(case: Case, was: CreditFile, now: CreditFile) -> str | None:

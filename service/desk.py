@@ -16,7 +16,7 @@ from msgspec import Meta, Raw, Struct
 
 from model.credit_file import SOURCES
 from service.application import Consent
-from service.case import FIELDS, Case, Event, Matter, case_of
+from service.case import FIELDS, Case, Event, Matter, case_of, numbered
 from service.chain import Record
 from service.desk_terms import DeskTerms
 from service.ledger import DuplicateDecision, Ledger, ledger_beside, open_ledger
@@ -310,9 +310,8 @@ class Desk:
 
     def _take(self, record: Record) -> None:
         """Put an event in its place among its case's: chains are not read at the same moment."""
-        event = msgspec.json.decode(record.request, type=Event)
-        named, _, number = record.decision_id.rpartition(":")
-        self._early[named, int(number)] = event
+        named, number, event = numbered(record)
+        self._early[named, number] = event
         events = self._events.setdefault(named, [])
         while (waiting := self._early.pop((named, len(events)), None)) is not None:
             events.append(waiting)

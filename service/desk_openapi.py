@@ -6,8 +6,8 @@ from service.case import STATUSES
 from service.desk_api import MOST_CASES
 
 _AT, _OF = "/v1/desk/decisions/{decision_id}", "/v1/decisions/{decision_id}"
-_STEP = ("400", "403", "404", "409", "413", "415", "422", "503")
-_ASKED = ("400", "404", "409", "413", "415", "422", "503")
+_STEP = ("400", "403", "404", "409", "410", "413", "415", "422", "503")
+_ASKED = ("400", "404", "409", "410", "413", "415", "422", "503")
 
 LANE: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]], ...] = (
     ("post", "/v1/desk/session", "sign_in", "An officer signs in or out", "SignIn", None,
@@ -16,7 +16,7 @@ LANE: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]], 
      None, "DeskTerms", ()),
     ("get", "/v1/desk/cases", "list_cases", "What waits at the desk, what is due first first",
      None, "Queue", ("403", "422", "503")),
-    ("get", _AT, "get_case", "Where a decision stands", None, "Case", ("404", "503")),
+    ("get", _AT, "get_case", "Where a decision stands", None, "Case", ("404", "410", "503")),
     ("post", f"{_AT}/claims", "claim", "Take a case that waits, or hold it for longer", "Claim",
      "Case", _STEP),
     ("post", f"{_AT}/releases", "release", "Give a claimed case back", "Claim", "Case", _STEP),
@@ -31,7 +31,7 @@ LANE: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]], 
     ("post", f"{_AT}/evidence", "note_evidence",
      "Decide anew on a corrected or extended credit file", "Evidence", "Decision", _STEP),
     ("get", f"{_OF}/case", "get_standing", "Where a decision stands, as its applicant is told",
-     None, "Standing", ("404", "503")),
+     None, "Standing", ("404", "410", "503")),
     ("post", f"{_OF}/disputes", "dispute", "Say what is wrong in the data of a source", "Dispute",
      "Standing", _ASKED),
     ("post", f"{_OF}/person-requests", "ask_for_person", "Ask for a person to look at a decision",

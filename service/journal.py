@@ -14,7 +14,7 @@ from itertools import islice
 import msgspec
 from msgspec import Struct
 
-from service.chain import Record
+from service.chain import Record, kept
 from service.decide import Decision
 from service.ledger import Ledger
 from service.policy import VERDICTS, Verdict
@@ -232,7 +232,8 @@ class _Sums:
 
 
 def _line_and_time(record: Record) -> tuple[Line, float]:
-    decision, file = _decision(record.decision), _request(record.request).credit_file
+    decision = _decision(kept(record.decision))
+    file = _request(kept(record.request)).credit_file
     line = Line(
         seq=record.seq,
         decision_id=record.decision_id,

@@ -74,7 +74,10 @@ def document(scores: Scores) -> dict[str, Any]:
                     "summary": "Decide an application",
                     "parameters": [_KEY],
                     "requestBody": {"required": True, "content": _json("Request", examples)},
-                    "responses": {"201": decided, **dict.fromkeys((*_REFUSALS, "409"), problem)},
+                    "responses": {
+                        "201": decided,
+                        **dict.fromkeys((*_REFUSALS, "409", "410"), problem),
+                    },
                 },
                 **others.pop("/v1/decisions"),
             },
@@ -94,7 +97,7 @@ def document(scores: Scores) -> dict[str, Any]:
                     "operationId": "get_decision",
                     "summary": "A decision made earlier, byte for byte",
                     "parameters": [by_id],
-                    "responses": {"200": decided, "404": problem},
+                    "responses": {"200": decided, "404": problem, "410": problem},
                 }
             },
             "/v1/recourse": {"post": _recourse(examples, problem)},
@@ -192,7 +195,7 @@ def _schedule(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
         "operationId": "get_schedule",
         "summary": "What is paid when, to the fen, if an offer is taken that day",
         "parameters": [by_id, {**by_id, "name": "product"}],
-        "responses": {"200": plan, "404": problem},
+        "responses": {"200": plan, "404": problem, "410": problem},
     }
 
 
@@ -208,7 +211,7 @@ def _notice(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
             _query("lang", LANGS, "One language only; both when it is left out."),
             _query("format", FORMATS, "Goes before the Accept header; JSON when neither says."),
         ],
-        "responses": {"200": told, **dict.fromkeys(("404", "422", "500", "503"), problem)},
+        "responses": {"200": told, **dict.fromkeys(("404", "410", "422", "500", "503"), problem)},
     }
 
 
@@ -223,9 +226,10 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
     ("get", "/v1/decisions", "find_decisions", "The latest decisions, found by firm, code or id",
      None, "Line[]", ("422",)),
     ("get", "/v1/decisions/{decision_id}/request", "get_request",
-     "The request a decision was made on, byte for byte", None, "Request", ("404",)),
+     "The request a decision was made on, byte for byte", None, "Request", ("404", "410")),
     ("post", "/v1/decisions/{decision_id}/replay", "replay",
-     "Decide again with the versions of that day and compare the bytes", None, "Replay", ("404",)),
+     "Decide again with the versions of that day and compare the bytes", None, "Replay",
+     ("404", "410")),
     ("post", "/v1/previews", "preview", "Decide without recording", "Request", "Decision",
      ("400", "413", "415", "422")),
     ("get", "/v1/verification", "verify", "Walk every hash chain of the ledger", None,

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     desk: Path | None = Field(
         default=None, description="terms of the desk; the packaged ones when not given"
     )
+    retention_days: int | None = Field(
+        default=None, ge=1, description="days after which `erase` erases; none, it must be told"
+    )
     officers: list[str] = Field(
         default=["Lin 林", "Zhao 赵", "Chen 陈"], description="who may sign in at the desk"
     )

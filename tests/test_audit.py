@@ -41,7 +41,9 @@ def test_verify_walks_the_desk_and_says_so(url: str) -> None:
 
 def test_a_flipped_byte_in_an_event_is_found_and_named(url: str) -> None:
     connection = apsw.Connection(f"{url}.desk".removeprefix("sqlite:///"))
-    connection.execute("UPDATE record SET request = CAST(replace(CAST(request AS TEXT), 'May', 'Mai') AS BLOB)")
+    connection.execute(
+        "UPDATE record SET request = CAST(replace(CAST(request AS TEXT), 'May', 'Mai') AS BLOB)"
+    )
     connection.close()
     found = in_one(audit(url))
     assert (found.ok, found.what) == (False, "desk: the stored bytes do not fit their hash")

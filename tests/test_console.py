@@ -293,6 +293,7 @@ def test_a_person_is_asked_for_and_finds_the_case_in_the_queue(
     page.goto(f"{server.url}/en/desk")
     page.locator("#officer").select_option(index=1)
     page.locator("#find").fill(decision["decision_id"])
+    expect(page.locator("#found tbody tr")).to_have_count(1)
     page.locator("#found button").click()
     page.locator("#person-box summary").click()
     page.locator("#asks").fill("The enforcement was lifted in May.")

@@ -25,6 +25,7 @@ from service.console.session import Sessions
 from service.day import today
 from service.decide import Decision, Engine, decide
 from service.desk import Desk
+from service.idempotency import not_erased
 from service.journal import Journal
 from service.ledger import Ledger
 from service.policy import VERDICTS
@@ -64,7 +65,7 @@ def answer(value: object, status: int = 200) -> Response:
 
 
 async def found(ledger: Ledger, request: Request) -> Record:
-    """The record a route's path names; raises Problem when there is none."""
+    """The record a route's path names; raises Problem when there is none, or it was erased."""
     decision_id = str(request.path_params["decision_id"])
     record = await run_in_threadpool(ledger.get, decision_id)
     if record is None:
@@ -74,7 +75,7 @@ async def found(ledger: Ledger, request: Request) -> Record:
             f"No decision {decision_id[:64]!r} is in the ledger; expected the decision_id of "
             "an earlier reply.",
         )
-    return record
+    return not_erased(record)
 
 
 def routes(parts: Parts) -> list[Route]:
