@@ -337,9 +337,10 @@ class _Lane:
                 asked_yuan=line.amount_yuan, most_yuan=line.limit_yuan,
             )  # fmt: skip
             case = case_of(decision_id, events.get(decision_id, []), desk.terms, now, matter)
-            if asked.fits(case):
+            gone = case.waits and not line.applicant  # erased: nobody can look at it any more
+            if asked.fits(case) and not gone:
                 queued.append(Queued(line=line, case=case))
-            if not case.waits:
+            if gone or not case.waits:
                 finished.append(decision_id)
         journal.let_go(finished)
         queued.sort(

@@ -294,7 +294,7 @@ def test_a_key_used_for_an_erased_decision_answers_gone(file: str) -> None:
 def test_an_erased_decision_answers_gone_wherever_it_is_asked_for(
     file: str, artifact: Path
 ) -> None:
-    erase(file, BEFORE)
+    erase(file, replace(BEFORE, before=date(2026, 5, 1)))
     with (
         running(serve_command(artifact, file)) as server,
         httpx.Client(base_url=server.url, trust_env=False) as client,
@@ -306,11 +306,12 @@ def test_an_erased_decision_answers_gone_wherever_it_is_asked_for(
             assert reply.json()["type"].endswith("erased")
         page = client.get("/en/decision/mask-maker-0")
         assert (page.status_code, "were erased" in page.text) == (410, True)
-        assert client.get("/v1/decisions/young-shop-0").status_code == 200
-        assert client.get("/v1/verification").json()["erased"] == 4
+        assert client.get("/v1/decisions/exporter-0").status_code == 200
+        assert client.get("/v1/verification").json()["erased"] == 8
         listed = client.get("/v1/desk/cases?status=redecided").json()
         assert listed["total"] == 5
-        assert sum(one["line"]["name"] == "" for one in listed["cases"]) == 2
+        assert sum(one["line"]["name"] == "" for one in listed["cases"]) == 4
+        assert client.get("/v1/desk/cases").json()["total"] == 0  # a referral that was erased, too
 
 
 def test_the_command_says_what_it_did_and_others_say_what_is_gone(
