@@ -29,12 +29,14 @@ def verify(
     """Walk every hash chain of a ledger and of what is beside it; exit 1 when one is broken."""
     from service.audit import audit
     from service.heads import noted
+    from service.swaps import check
 
     known: list[Head] = []
     if heads is not None:
         public = public_key.read_bytes() if public_key else _signer(key).public_pem
         known = list(noted(heads, public))
-    found = audit(settings_of(ledger=ledger).ledger, head, known)
+    url = settings_of(ledger=ledger).ledger
+    found = audit(url, head, known)
     for name, one in found.items():
         where = "" if name == "decisions" else f"{name}: "
         if not one.ok:
@@ -44,6 +46,15 @@ def verify(
     for name, one in found.items():
         gone = f", {one.erased} erased" if one.erased else ""
         out.print(f"{name}: {one.records} events{gone}, {_chains(one)} intact")
+    swaps = check(url)
+    if swaps is None:
+        return
+    chain = swaps.chain
+    if not chain.ok:
+        fail(f"swaps: broken at record {chain.broken_seq}: {chain.what}")
+    if swaps.what is not None:
+        fail(f"swaps: {swaps.what}")
+    out.print(f"{chain.records} swaps, intact; what they brought in is kept as it decided")
 
 
 @app.command()

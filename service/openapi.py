@@ -28,6 +28,7 @@ from service.replay import Replay
 from service.schedule import Plan
 from service.scores import Score, Scores
 from service.showcase import FirmLine
+from service.swaps import Back, Live, Swap, Wanted
 
 EXAMPLES = Path(__file__).parent / "examples.json"
 """A posted request and the reply to it; kept true by a test."""
@@ -49,7 +50,7 @@ def document(scores: Scores) -> dict[str, Any]:
         Request, Decision, Place, Notice, ProblemDocument, Recourse, Plan, Line, Totals, Reading,
         Replay, Verification, Case, Queue, Standing, Ruling, Signature, Dispute, Answer, Evidence,
         PersonRequest, Claim, DeskTerms, SignIn, State, FirmLine, Score, ShortApplication,
-        SubjectGrant, ConsentRecord,
+        SubjectGrant, ConsentRecord, Live, Wanted, Swap, Back,
     )  # fmt: skip
     reply = components["Decision"]
     reply["properties"]["record"] = {"$ref": "#/components/schemas/Place"}
@@ -259,6 +260,14 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
     ("post", "/v1/consents/{consent_id}/revocation", "revoke_consent",
      "Take a consent back: no source is asked under it any more", None, "ConsentRecord",
      ("404", "503")),
+    ("get", "/v1/versions", "get_versions",
+     "Which scorecard, policy and catalogue decide, since when, and what was before", None, "Live",
+     ()),
+    ("post", "/v1/swaps", "swap",
+     "Decide with others from now on; 200 when they do already, 422 when one is refused", "Wanted",
+     "Swap", ("400", "409", "415", "422", "503")),
+    ("post", "/v1/rollbacks", "roll_back", "Decide again with what decided before the latest swap",
+     "Back", "Swap", ("400", "409", "415", "422", "503")),
     ("get", "/v1/sources", "get_sources", "How every source is doing", None, None, ("404",)),
 )  # fmt: skip
 """Method, path, operation, summary, what is posted, what is answered, which refusals."""
@@ -298,7 +307,7 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
 
 _STATUS = {
     "start_benchmark": "202", "grant_consent": "201", "note_evidence": "201",
-    "bring_evidence": "201",
+    "bring_evidence": "201", "swap": "201", "roll_back": "201",
 }  # fmt: skip
 """Operation -> the status of its reply, where it is not 200."""
 _ASKED = {
