@@ -149,7 +149,9 @@ def demo(
 def bench(
     url: Annotated[str | None, typer.Option(help="a running server; started when left out")] = None,
     rate: Annotated[float | None, typer.Option(help="open-loop requests a second")] = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="10 to 90 % of saturation")] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="10 % of saturation to five times it")
+    ] = False,
     seconds: Annotated[float, typer.Option(min=0.5, help="length of each measurement")] = 5.0,
     json: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
     naive: Annotated[bool, typer.Option(help="measure the naive baseline beside it")] = True,
