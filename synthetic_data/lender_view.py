@@ -71,10 +71,10 @@ class Bureaus:
         self._firms, self._first = firms, history.first
         self._months = [month_text(history.first + t) for t in range(history.months)]
         self._ends = [last_day(history.first + t) for t in range(history.months)]
-        self._books: dict[str, list[list[Any]]] = {name: history[name].T.tolist() for name in _YUAN}
-        self._books |= {name: history[name].T.astype(np.int64).tolist() for name in _COUNTS}
-        filed = np.array(FILINGS, dtype=object)[history["filing"].astype(np.int64)]
-        self._books["filing"] = filed.T.tolist()
+        self._books = {name: np.ascontiguousarray(history[name].T) for name in _YUAN}
+        self._books |= {name: history[name].T.astype(np.int64, order="C") for name in _COUNTS}
+        filed = history["filing"].T.astype(np.int64, order="C")
+        self._books["filing"] = np.array(FILINGS, dtype=object)[filed]
         self._ratings = {year: NAMES[codes].tolist() for year, codes in ratings.items()}
         self._entered = np.maximum(firms.traits.founded - history.first, 0).tolist()
         self._first_invoice = self._first_invoices(history)
@@ -126,8 +126,8 @@ class Bureaus:
                 removed = day_of(*ended) if ended[0] <= month else None
                 listings.append(AbnormalListing(listed=day_of(*begun), removed=removed))
         december = at - (month + 1) % 12
-        staff = self._books["staff"][firm]
-        told = staff[december] if december >= self._entered[firm] else staff[at]
+        counted = december if december >= self._entered[firm] else at
+        told = self._at("staff", firm, counted)
         return Registry(
             as_of=self._ends[at],
             name=self._faults.names.get(firm) or papers.name[firm],
@@ -152,30 +152,30 @@ class Bureaus:
             as_of=self._ends[at],
             rating=None if rated is None else cast("TaxRating | None", rated[firm]),
             months=self._months[part],
-            declared_sales_yuan=self._books["declared_sales"][firm][part],
-            tax_paid_yuan=self._books["tax_paid"][firm][part],
-            filings=cast("list[Filing]", self._books["filing"][firm][part]),
-            arrears_yuan=self._books["tax_arrears"][firm][at],
+            declared_sales_yuan=self._told("declared_sales", firm, part),
+            tax_paid_yuan=self._told("tax_paid", firm, part),
+            filings=cast("list[Filing]", self._told("filing", firm, part)),
+            arrears_yuan=self._at("tax_arrears", firm, at),
         )
 
     def _invoices(self, firm: int, at: int) -> Invoices | None:
         first = self._first_invoice[firm]
         if first is None or first > self._ends[at]:
             return None
-        part, books = self._part(firm, at), self._books
+        part = self._part(firm, at)
         return Invoices(
             as_of=self._ends[at],
             first_invoice=first,
             months=self._months[part],
-            sales_yuan=books["sales"][firm][part],
-            sales_count=books["sales_count"][firm][part],
-            void_count=books["void_count"][firm][part],
-            red_yuan=books["red"][firm][part],
-            purchases_yuan=books["purchases"][firm][part],
-            buyers=books["buyers"][firm][part],
-            suppliers=books["suppliers"][firm][part],
-            top_buyer_share_12m=books["top_buyer_share"][firm][at],
-            top_supplier_share_12m=books["top_supplier_share"][firm][at],
+            sales_yuan=self._told("sales", firm, part),
+            sales_count=self._told("sales_count", firm, part),
+            void_count=self._told("void_count", firm, part),
+            red_yuan=self._told("red", firm, part),
+            purchases_yuan=self._told("purchases", firm, part),
+            buyers=self._told("buyers", firm, part),
+            suppliers=self._told("suppliers", firm, part),
+            top_buyer_share_12m=self._at("top_buyer_share", firm, at),
+            top_supplier_share_12m=self._at("top_supplier_share", firm, at),
         )
 
     def _social_security(self, firm: int, at: int) -> SocialSecurity:
@@ -183,9 +183,9 @@ class Bureaus:
         return SocialSecurity(
             as_of=self._ends[at],
             months=self._months[part],
-            insured_persons=self._books["insured"][firm][part],
-            paid_yuan=self._books["social_paid"][firm][part],
-            arrears_months=self._books["social_arrears_months"][firm][at],
+            insured_persons=self._told("insured", firm, part),
+            paid_yuan=self._told("social_paid", firm, part),
+            arrears_months=self._at("social_arrears_months", firm, at),
         )
 
     def _electricity(self, firm: int, at: int) -> Electricity:
@@ -193,8 +193,8 @@ class Bureaus:
         return Electricity(
             as_of=self._ends[at],
             months=self._months[part],
-            kwh=self._books["kwh"][firm][part],
-            overdue_yuan=self._books["electricity_overdue"][firm][at],
+            kwh=self._told("kwh", firm, part),
+            overdue_yuan=self._at("electricity_overdue", firm, at),
         )
 
     def _courts(self, firm: int, at: int) -> Courts:
@@ -227,34 +227,41 @@ class Bureaus:
         )
 
     def _bank(self, firm: int, at: int) -> Bank:
-        part, books = self._part(firm, at), self._books
+        part = self._part(firm, at)
         return Bank(
             as_of=self._ends[at],
             months=self._months[part],
-            inflow_yuan=books["bank_inflow"][firm][part],
-            outflow_yuan=books["bank_outflow"][firm][part],
-            balance_yuan=books["bank_balance"][firm][part],
+            inflow_yuan=self._told("bank_inflow", firm, part),
+            outflow_yuan=self._told("bank_outflow", firm, part),
+            balance_yuan=self._told("bank_balance", firm, part),
         )
 
     def _credit_bureau(self, firm: int, at: int) -> CreditBureau:
-        part, books = self._part(firm, at), self._books
+        part = self._part(firm, at)
         return CreditBureau(
             as_of=self._ends[at],
             months=self._months[part],
-            debt_yuan=books["debt"][firm][part],
-            overdue_yuan=books["debt_overdue"][firm][part],
-            overdue_months=books["overdue_months"][firm][part],
-            queries=books["queries"][firm][part],
-            lenders=books["lenders"][firm][at],
-            credit_line_yuan=books["credit_line"][firm][at],
-            credit_line_used_yuan=books["credit_line_used"][firm][at],
-            debt_service_yuan=books["debt_service"][firm][at],
-            guarantees_yuan=books["guarantees"][firm][at],
+            debt_yuan=self._told("debt", firm, part),
+            overdue_yuan=self._told("debt_overdue", firm, part),
+            overdue_months=self._told("overdue_months", firm, part),
+            queries=self._told("queries", firm, part),
+            lenders=self._at("lenders", firm, at),
+            credit_line_yuan=self._at("credit_line", firm, at),
+            credit_line_used_yuan=self._at("credit_line_used", firm, at),
+            debt_service_yuan=self._at("debt_service", firm, at),
+            guarantees_yuan=self._at("guarantees", firm, at),
         )
 
     def _part(self, firm: int, at: int) -> slice:
         """The months a bureau tells, up to position `at`."""
         return slice(max(self._entered[firm], at + 1 - self._window), at + 1)
+
+    def _at(self, name: str, firm: int, at: int) -> Any:
+        return self._books[name][firm, at].item()
+
+    def _told(self, name: str, firm: int, part: slice) -> list[Any]:
+        told: list[Any] = self._books[name][firm, part].tolist()
+        return told
 
     def _established(self, firm: int) -> date:
         return day_of(
