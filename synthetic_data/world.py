@@ -110,13 +110,9 @@ def simulate_block(
     climate = economy.build(parameters, total)
     members, links = network.draw(parameters, draw(parameters, seed, block), seed, block)
     lives = live(parameters, members, links, climate, seed, block, total)
-    truth = [
-        outcomes.live_again(
-            parameters, climate, members.traits, links.debtor, asked, states,
-            lives.met.since(int(asked.month[0]) - climate.first), seed, block,
-        )
-        for asked, states in lives.asked
-    ]  # fmt: skip
+    truth = outcomes.live_again(
+        parameters, climate, members.traits, links.debtor, lives.asked, lives.met, seed, block
+    )
     bureaus = asked_about(parameters, members, lives, seed, block)
     applications = stack([asked for asked, _ in lives.asked])
     mine = applications.firm < keep
@@ -130,7 +126,7 @@ def simulate_block(
             members, lives.happened, parameters, climate.first + total, keep
         ),
         **tables.loan_tables(
-            members, applications.take(mine), stack(truth).take(mine), bureaus, parameters
+            members, applications.take(mine), truth.take(mine), bureaus, parameters
         ),
     }
 
