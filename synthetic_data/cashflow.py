@@ -71,7 +71,10 @@ def enter(entering: Bools, newborn: State, state: State) -> State:
 
 def draws(rng: np.random.Generator, n: int) -> Floats:
     """What chance brings in a month, (DRAWS, n); the rows are those of Luck."""
-    return np.concatenate([rng.standard_normal((NORMAL, n)), rng.random((DRAWS - NORMAL, n))])
+    drawn = np.empty((DRAWS, n))
+    rng.standard_normal(out=drawn[:NORMAL])
+    rng.random(out=drawn[NORMAL:])
+    return drawn
 
 
 def lend(state: State, rows: Ints, amount_yuan: Floats, rate_annual: Floats, tenor: int) -> State:
@@ -188,7 +191,8 @@ def _evolve(
         + c.level_sd * luck[Luck.LEVEL]
         + lost * np.log1p(-c.contract_loss_share * traits.top_buyer_share)
     )
-    likely = np.minimum(c.slump_monthly * weather.closures**-c.slump_shock, c.slump_most)
+    with np.errstate(over="ignore"):  # what is beyond all numbers is the most
+        likely = np.minimum(c.slump_monthly * weather.closures**-c.slump_shock, c.slump_most)
     return replace(
         state,
         health=health,
@@ -323,7 +327,7 @@ def _pay(
     near = missing <= c.rescue_months * state.scale_yuan
     covered = near & _rescued(traits, u, parameters) & live & ~refuses
     kept = c.rescue_reserve_months * state.scale_yuan
-    owner_added = np.where(covered, np.maximum(missing + kept, 0.0), 0.0)
+    owner_added = covered * np.maximum(missing + kept, 0.0)
     net = net + owner_added
     liquid = np.maximum(net + state.line_yuan, 0.0)
     operating_paid = np.minimum(operating_due, liquid)

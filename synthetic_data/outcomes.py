@@ -174,6 +174,8 @@ def _pd_12m(
     """The share of futures in which a loan defaults, each with fresh luck, in single precision."""
     everybody = _joined([one for one, _ in members])
     begun = _light(stack([state for _, state in members]))
+    whole = traits.take(everybody.firm)
+    light = _light(whole)
     starts = np.repeat(months, [len(one.firm) for one, _ in members])
     luck = {
         month: generator(seed, block, Subject.FUTURES, month - economy.first) for month in months
@@ -184,15 +186,14 @@ def _pd_12m(
     for month, now in _months(starts, window):
         state = _carry(state, begun, rows, now)
         rows = now
-        lived = traits.take(everybody.firm[rows])
-        weather, lived = _light(economy.weather(month, lived)), _light(lived)
+        lived, weather = light.take(rows), _light(economy.weather(month, whole.take(rows)))
         answers = everybody.answers[rows]
         answers = np.where(answers == network.NOBODY, answers, answers - rows.start)
-        chance = np.concatenate(
-            [_fresh(luck[begin], count, lives) for begin, count in
-             zip(*np.unique(starts[rows], return_counts=True), strict=True)],
-            axis=-1,
-        )  # fmt: skip
+        chance: Any = np.empty((DRAWS, lives, len(answers)), dtype=np.float32)
+        for begin, count, at in zip(*_parts(starts[rows]), strict=True):
+            drawn = cashflow.draws(luck[begin], count * (lives + 1))
+            drawn = drawn.reshape(DRAWS, count, lives + 1)[:, :, 1:]
+            chance[:, :, at : at + count] = drawn.transpose(0, 2, 1)
         before = state
         after, _ = cashflow.step(lived, before, weather, chance, parameters)
         state = network.called(before, after, answers, lived)
@@ -201,10 +202,10 @@ def _pd_12m(
     return defaulted[everybody.applies]
 
 
-def _fresh(rng: np.random.Generator, n: int, lives: int) -> Floats:
-    """What chance brings to n members in as many futures, (DRAWS, lives, n)."""
-    drawn = cashflow.draws(rng, n * (lives + 1)).reshape(DRAWS, n, lives + 1)
-    return drawn[:, :, 1:].transpose(0, 2, 1).astype(np.float32)
+def _parts(starts: Ints) -> tuple[list[int], list[int], list[int]]:
+    """The months in which loans began, how many did in each, and the position of the first."""
+    begun, first, count = np.unique(starts, return_index=True, return_counts=True)
+    return begun.tolist(), count.tolist(), first.tolist()
 
 
 def _members(applicants: Ints, debtor: Ints, lent: State, states: State) -> tuple[_Members, State]:
@@ -236,7 +237,7 @@ def _months(starts: Ints, window: int) -> Iterator[tuple[int, slice]]:
 
 def _nobody(begun: State, *lives: int) -> State:
     """The state of no loans, in each of as many lives."""
-    return _each(begun, lambda column: np.broadcast_to(column[:0], (*lives, 0)))
+    return _each(begun, lambda column: np.empty((*lives, 0), dtype=column.dtype))
 
 
 def _carry(state: State, begun: State, before: slice, now: slice) -> State:
@@ -244,10 +245,11 @@ def _carry(state: State, begun: State, before: slice, now: slice) -> State:
     columns = {}
     for field in fields(State):
         running, fresh = getattr(state, field.name), getattr(begun, field.name)
-        fresh = fresh[max(before.stop, now.start) : now.stop]
-        fresh = np.broadcast_to(fresh, (*running.shape[:-1], len(fresh)))
-        going_on = running[..., now.start - before.start :]
-        columns[field.name] = np.concatenate([going_on, fresh], axis=-1)
+        column = np.empty((*running.shape[:-1], now.stop - now.start), dtype=running.dtype)
+        going_on = max(before.stop - now.start, 0)
+        column[..., :going_on] = running[..., now.start - before.start :]
+        column[..., going_on:] = fresh[now.start + going_on : now.stop]
+        columns[field.name] = column
     return State(**columns)
 
 
@@ -258,11 +260,10 @@ def _light(table: Record) -> Record:
 
 def _each(table: Record, change: Callable[[Any], Any]) -> Record:
     """The same record with every array of it changed."""
-    columns = {field.name: getattr(table, field.name) for field in fields(table)}  # type: ignore[arg-type]
-    changed = {
-        name: change(one) if isinstance(one, np.ndarray) else one for name, one in columns.items()
-    }
-    return type(table)(**changed)
+    names = [field.name for field in fields(table)]  # type: ignore[arg-type]
+    columns = [getattr(table, name) for name in names]
+    changed = [change(one) if isinstance(one, np.ndarray) else one for one in columns]
+    return type(table)(**dict(zip(names, changed, strict=True)))
 
 
 def _cause(
