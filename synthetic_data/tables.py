@@ -237,6 +237,19 @@ def _rounded(name: str, values: Any) -> Any:
     return np.round(values, 4 if share else 2)
 
 
+def save(folder: Path, tables: Mapping[str, Any]) -> None:
+    """Write the tables of a block into a new folder as they are in memory."""
+    folder.mkdir()
+    for name, table in tables.items():
+        with pa.ipc.new_file(folder / name, table.schema) as file:
+            file.write_table(table)
+
+
+def load(folder: Path) -> Tables:
+    """The tables of a block that was saved; read from the files only where they are looked at."""
+    return {name: pa.ipc.open_file(pa.memory_map(str(folder / name))).read_all() for name in NAMES}
+
+
 class Writer:
     """Appends the tables of blocks, one row group a block, to Parquet files of a folder.
 
