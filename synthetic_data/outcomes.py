@@ -128,11 +128,13 @@ def _happened(
     n = len(loans.firm)
     default_month = np.zeros(n, dtype=np.int64)
     late, toll = np.zeros(n, dtype=np.bool_), _Toll(n)
+    mine = traits.take(loans.firm)
     state, rows = _nobody(begun), slice(0, 0)
     for month, now in _months(loans.month, parameters.world.window_months):
         state = _carry(state, begun, rows, now)
         rows, firms, at = now, loans.firm[now], month - economy.first
-        lived, weather = traits.take(firms), economy.weather(month, traits.take(firms))
+        lived = mine.take(rows)
+        weather = economy.weather(month, lived)
         state, flows = cashflow.step(lived, state, weather, met.luck[at][:, firms], parameters)
         state = replace(state, called_yuan=met.calls[at, firms])
         before = default_month[rows]
@@ -141,7 +143,7 @@ def _happened(
         late[rows] |= state.missed > 0
         usual = begun.scale_yuan[rows] * weather.season
         toll.add(rows, state, flows, usual, fresh, default_month[rows] == 0)
-    mine, defaulted = traits.take(loans.firm), default_month > 0
+    defaulted = default_month > 0
     return Truth(
         pd_12m=np.zeros(n),
         defaulted_12m=defaulted,
