@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -21,10 +21,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.credit_file import Fault
-from service import intake, notice
+from service import intake, notice, versions
 from service.application import parse
 from service.body import invalid, json_body
 from service.chain import Key, Receipt, Record
@@ -33,14 +33,15 @@ from service.console.api import Parts, found
 from service.console.assets import Assets
 from service.console.pages import Pages
 from service.day import local, today
-from service.decide import Decision, Engine, decide
+from service.decide import Decision, decide
 from service.gathering import Gathering
 from service.idempotency import key_of, same_request
-from service.ledger import KeyTaken, Ledger, LedgerBusy, LedgerError
+from service.ledger import KeyTaken, LedgerBusy, LedgerError
 from service.problem import MEDIA_TYPE, Problem
 from service.recourse import recourse
 from service.schedule import plan
 from service.scores import Scores
+from service.turns import REFUSAL, Turns
 
 log = logging.getLogger("yidaitong")
 PATH, SCORES = "/v1/decisions", "/v1/scores"
@@ -50,7 +51,7 @@ _decode = msgspec.json.Decoder(Decision).decode
 
 def create_app(parts: Parts) -> ASGIApp:
     """The web application of all its parts; closing it closes ledger and desk."""
-    engine, ledger, max_body_bytes = parts.engine, parts.ledger, parts.settings.max_body_bytes
+    swaps, ledger, max_body_bytes = parts.swaps, parts.ledger, parts.settings.max_body_bytes
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -59,13 +60,14 @@ def create_app(parts: Parts) -> ASGIApp:
             await parts.gateway.close()
         ledger.close()
         parts.desk.close()
+        swaps.close()
 
     app = _fastapi(lifespan)
 
     async def post_recourse(request: Request) -> Response:
         body = await json_body(dict(request.scope["headers"]), request.receive, max_body_bytes)
         asked, wanted_yuan = parse(body, today()), _wanted_yuan(request)
-        return _json(_encode(await run_in_threadpool(recourse, asked, engine, wanted_yuan)))
+        return _json(_encode(await run_in_threadpool(recourse, asked, parts.engine, wanted_yuan)))
 
     async def get_decision(request: Request) -> Response:
         record = await found(ledger, request)
@@ -82,21 +84,22 @@ def create_app(parts: Parts) -> ASGIApp:
     async def get_schedule(request: Request) -> Response:
         return _json(_schedule(await found(ledger, request), str(request.path_params["product"])))
 
-    scores = Scores(engine.scorer.card, engine.versions.scorecard)
     decisions = _Decisions(parts)
     app.router.routes.extend(intake.routes(parts, decisions.decided))
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
     app.router.routes.extend(api.routes(parts))
+    app.router.routes.extend(versions.routes(swaps))
     app.router.routes.extend(Pages(parts, Assets()).routes())
     at = "/v1/decisions/{decision_id}"
     app.add_route("/v1/recourse", post_recourse, methods=["POST"])
-    app.add_route(SCORES, _post_scores(scores, max_body_bytes), methods=["POST"])
+    post_scores = _post_scores(lambda: swaps.now.scores, max_body_bytes)
+    app.add_route(SCORES, post_scores, methods=["POST"])
     for path, handler in (
         (at, get_decision),
         (f"{at}/notice", get_notice),
         (f"{at}/offers/{{product}}/schedule", get_schedule),
-        ("/readyz", _readyz(engine, ledger)),
-        ("/openapi.json", _schema(scores)),
+        ("/readyz", _readyz(parts)),
+        ("/openapi.json", _schema(lambda: swaps.now.scores)),
     ):
         app.add_route(path, handler, methods=["GET"])
 
@@ -107,11 +110,11 @@ def create_app(parts: Parts) -> ASGIApp:
     return front
 
 
-def _readyz(engine: Engine, ledger: Ledger) -> Callable[[Request], Awaitable[Response]]:
+def _readyz(parts: Parts) -> Callable[[Request], Awaitable[Response]]:
     async def readyz(_: Request) -> Response:
-        if not ledger.ready():
+        if not parts.ledger.ready():
             raise Problem("not-ready", 503, "The ledger cannot write.", headers=_RETRY)
-        return _json(_encode({"status": "ready", "versions": engine.versions}))
+        return _json(_encode({"status": "ready", "versions": parts.engine.versions}))
 
     return readyz
 
@@ -130,9 +133,9 @@ def create_scores_app(scores: Scores, max_body_bytes: int = 1_000_000) -> ASGIAp
             "scorecard for credit files.",
         )
 
-    app.add_route(SCORES, _post_scores(scores, max_body_bytes), methods=["POST"])
+    app.add_route(SCORES, _post_scores(lambda: scores, max_body_bytes), methods=["POST"])
     app.add_route("/readyz", ready, methods=["GET"])
-    app.add_route("/openapi.json", _schema(scores, alone=True), methods=["GET"])
+    app.add_route("/openapi.json", _schema(lambda: scores, alone=True), methods=["GET"])
     for path in ("/", PATH, PATH + "/{rest:path}", "/v1/recourse"):
         app.add_route(path, decides_nothing, methods=["GET", "POST"])
     return app
@@ -159,23 +162,28 @@ def _constant(answer: object) -> Callable[[Request], Awaitable[Response]]:
     return answered
 
 
-def _schema(scores: Scores, alone: bool = False) -> Callable[[Request], Awaitable[Response]]:
-    @cache
-    def made() -> bytes:
+def _schema(
+    scores: Callable[[], Scores], alone: bool = False
+) -> Callable[[Request], Awaitable[Response]]:
+    @lru_cache(1)
+    def made(scores: Scores) -> bytes:
         from service import openapi  # made when first asked for, to be ready sooner
 
         return _encode(openapi.scores_document(scores) if alone else openapi.document(scores))
 
     async def schema(_: Request) -> Response:
-        return _json(await run_in_threadpool(made))
+        return _json(await run_in_threadpool(made, scores()))
 
     return schema
 
 
-def _post_scores(scores: Scores, most: int) -> Callable[[Request], Awaitable[Response]]:
+def _post_scores(
+    scores: Callable[[], Scores], most: int
+) -> Callable[[Request], Awaitable[Response]]:
     async def post_scores(request: Request) -> Response:
         body = await json_body(dict(request.scope["headers"]), request.receive, most)
-        return _json(_encode(scores.score(scores.parse(body))))
+        now = scores()
+        return _json(_encode(now.score(now.parse(body))))
 
     return post_scores
 
@@ -187,19 +195,28 @@ class _Decisions:
     """
 
     def __init__(self, parts: Parts) -> None:
-        self._engine, self._ledger = parts.engine, parts.ledger
+        self._swaps, self._ledger = parts.swaps, parts.ledger
         self._max_body_bytes = parts.settings.max_body_bytes
         self._clocks, self._journal = parts.clocks, parts.journal
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI defines it."""
         try:
+            if self._turns.hopeless:  # before anything is read: refusing must cost little
+                raise self._turns.refusal()
             headers = dict(scope["headers"])
             body = await json_body(headers, receive, self._max_body_bytes)
-            reply = await self.decided(body, key_of(headers, body))
+            key = key_of(headers, body)
+            await self._turns.take()
+            reply = await self.decided(body, key)
         except ClientDisconnect:
             return
         except Exception as error:
+            if error is REFUSAL:
+                await send(_REFUSED[0])
+                await send(_REFUSED[1])
+                return
             problem = await _render(Request(scope), error)
             await problem(scope, receive, send)
             return
@@ -224,7 +241,7 @@ class _Decisions:
         begun = time.perf_counter_ns()
         decision = decide(
             asked,
-            self._engine,
+            self._swaps.now.engine,
             decision_id=f"{time.time_ns():016x}{secrets.token_hex(8)}",  # in order of time
             decided_at=datetime.now(UTC),
             tick=time.perf_counter_ns,
@@ -244,6 +261,19 @@ class _Decisions:
 
 
 _RETRY = {"Retry-After": "1"}
+_REFUSED: tuple[Message, Message] = (
+    {
+        "type": "http.response.start",
+        "status": REFUSAL.status,
+        "headers": [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(REFUSAL.body())),
+            (b"retry-after", REFUSAL.headers["Retry-After"].encode()),
+        ],
+    },
+    {"type": "http.response.body", "body": REFUSAL.body()},
+)
+"""A refusal ready to be sent."""
 
 
 def with_record(stored: bytes, receipt: Receipt | Record) -> bytes:

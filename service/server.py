@@ -7,7 +7,6 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from model.artifact import CARD
 from service.app import create_app, create_scores_app
 from service.archive import Archive
 from service.benchmark import Benchmark
@@ -23,6 +22,7 @@ from service.options import settle
 from service.scores import Scores
 from service.settings import Settings
 from service.showcase import read
+from service.versions import InForce, Swaps
 
 
 def make(settings: Settings, engine: Engine) -> ASGIApp:
@@ -30,7 +30,7 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
     ledger = open_ledger(settings.ledger)
     archive = Archive.beside(settings.ledger)
     archive.keep(engine.versions, settings.artifact, settings.policy_file, settings.catalogue_file)
-    catalogue = engine.catalogue
+    swaps = Swaps.beside(settings.ledger, engine, archive, settings.releases)
     gateway = None
     if settings.exchange is not None:
         from service.sources import Gateway, GatewaySettings  # only who asks sources pays for it
@@ -40,16 +40,15 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
     return create_app(
         Parts(
             settings=settings,
-            engine=engine,
+            swaps=swaps,
             ledger=ledger,
             archive=archive,
-            journal=Journal(ledger, len(catalogue.institutions), len(catalogue.products)),
+            journal=Journal(ledger, lambda: _offered(swaps.now)),
             desk=Desk.beside(settings.ledger),
             clocks=Clocks(),
             sessions=Sessions(settings.officers),
-            benchmark=Benchmark(lambda out: _benchmark(settings.artifact, out)),
+            benchmark=Benchmark(lambda out: _benchmark(swaps.now, out)),
             showcase=read(settings.showcase),
-            about=(settings.artifact / CARD).read_bytes(),
             gateway=gateway,
         )
     )
@@ -77,9 +76,16 @@ def run(settings: Settings, with_: Engine | Scores) -> None:
     )
 
 
-def _benchmark(artifact: Path, out: Path) -> list[str]:
-    """A short benchmark of a server like this one, with a ledger of its own."""
+def _offered(now: InForce) -> tuple[int, int]:
+    """How many institutions and products there are."""
+    catalogue = now.engine.catalogue
+    return len(catalogue.institutions), len(catalogue.products)
+
+
+def _benchmark(now: InForce, out: Path) -> list[str]:
+    """A short benchmark of a server that decides as this one does, with a ledger of its own."""
     return [
+        "env", f"YIDAITONG_POLICY={now.policy}", f"YIDAITONG_CATALOGUE={now.catalogue}",
         sys.executable, "-m", "service.cli", "bench", "--seconds", "0.5",
-        "--artifact", str(artifact), "--json", str(out),
+        "--artifact", str(now.scorecard), "--json", str(out),
     ]  # fmt: skip
