@@ -162,6 +162,9 @@ def bench(
     floor: Annotated[
         bool, typer.Option("--floor", help="C2 beside the least a durable reply costs")
     ] = False,
+    postgres: Annotated[
+        str | None, typer.Option(help="with --floor: postgresql://... of an empty ledger")
+    ] = None,
     artifact: Artifact = None,
 ) -> None:
     """Measure decision time: C3 in process, C2 over HTTP, beside what tutorials teach."""
@@ -207,6 +210,7 @@ def bench(
                 lambda port, ledger: _serve_command(port, ledger, artifact),
                 seconds=seconds,
                 folder=Path(folder),
+                postgres=postgres,
                 step=status.update,
             )
         out.print(yardsticks.table(beside))
