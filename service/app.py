@@ -33,14 +33,16 @@ from service.console.api import Parts, found
 from service.console.assets import Assets
 from service.console.pages import Pages
 from service.day import local, today
-from service.decide import Decision, Engine, decide
+from service.decide import Decision, decide
 from service.gathering import Gathering
 from service.idempotency import key_of, same_request
-from service.ledger import KeyTaken, Ledger, LedgerBusy, LedgerError
+from service.ledger import KeyTaken, LedgerBusy, LedgerError
 from service.problem import MEDIA_TYPE, Problem
 from service.recourse import recourse
 from service.schedule import plan
 from service.scores import Scores
+from service.seen import seen
+from service.watch import Watch
 
 log = logging.getLogger("yidaitong")
 PATH, SCORES = "/v1/decisions", "/v1/scores"
@@ -95,28 +97,25 @@ def create_app(parts: Parts) -> ASGIApp:
         (at, get_decision),
         (f"{at}/notice", get_notice),
         (f"{at}/offers/{{product}}/schedule", get_schedule),
-        ("/readyz", _readyz(engine, ledger)),
+        ("/readyz", parts.health.readyz),
+        ("/metrics", parts.watch.metrics),
         ("/openapi.json", _schema(scores)),
     ):
         app.add_route(path, handler, methods=["GET"])
 
+    parts.watch.knows(app.router.routes)
+
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
-        direct = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
-        await (decisions if direct else app)(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            scope["endpoint"] = decisions
+            await decisions(scope, receive, send)
+        else:
+            await app(scope, receive, send)
 
     return front
 
 
-def _readyz(engine: Engine, ledger: Ledger) -> Callable[[Request], Awaitable[Response]]:
-    async def readyz(_: Request) -> Response:
-        if not ledger.ready():
-            raise Problem("not-ready", 503, "The ledger cannot write.", headers=_RETRY)
-        return _json(_encode({"status": "ready", "versions": engine.versions}))
-
-    return readyz
-
-
-def create_scores_app(scores: Scores, max_body_bytes: int = 1_000_000) -> ASGIApp:
+def create_scores_app(scores: Scores, watch: Watch, max_body_bytes: int = 1_000_000) -> ASGIApp:
     """The web application over a scorecard of a lender's own table: it scores, decides nothing."""
     app = _fastapi()
     ready = _constant({"status": "ready", "versions": scores.versions})
@@ -132,9 +131,11 @@ def create_scores_app(scores: Scores, max_body_bytes: int = 1_000_000) -> ASGIAp
 
     app.add_route(SCORES, _post_scores(scores, max_body_bytes), methods=["POST"])
     app.add_route("/readyz", ready, methods=["GET"])
+    app.add_route("/metrics", watch.metrics, methods=["GET"])
     app.add_route("/openapi.json", _schema(scores, alone=True), methods=["GET"])
     for path in ("/", PATH, PATH + "/{rest:path}", "/v1/recourse"):
         app.add_route(path, decides_nothing, methods=["GET", "POST"])
+    watch.knows(app.router.routes)
     return app
 
 
@@ -189,7 +190,7 @@ class _Decisions:
     def __init__(self, parts: Parts) -> None:
         self._engine, self._ledger = parts.engine, parts.ledger
         self._max_body_bytes = parts.settings.max_body_bytes
-        self._clocks, self._journal = parts.clocks, parts.journal
+        self._clocks, self._journal, self._watch = parts.clocks, parts.journal, parts.watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI defines it."""
@@ -233,13 +234,18 @@ class _Decisions:
         if gathering is not None:
             decision = replace(decision, gathering=gathering)
         stored = _encode(decision)
+        waiting = self._watch.meters.waiting
+        waiting[decision.decision_id] = appended = time.perf_counter_ns()
         try:
             receipt = await self._ledger.append(decision.decision_id, body, stored, key)
         except KeyTaken as taken:
             return with_record(same_request(taken.record, key).decision, taken.record)
+        finally:
+            del waiting[decision.decision_id]
         self._clocks.add(time.perf_counter_ns() - received, decided - begun)
         registry = asked.credit_file.registry
         self._journal.note(receipt.seq, decision, registry.name if registry else "")
+        self._watch.decided(decision, received, appended)
         return with_record(stored, receipt)
 
 
@@ -339,4 +345,5 @@ async def _render(_: Request, error: Exception) -> Response:
         problem = Problem(
             "internal", 500, "An unforeseen error; no decision was recorded by this request."
         )
+    seen().problem = problem.kind
     return Response(problem.body(), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

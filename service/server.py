@@ -4,6 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
+import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -16,16 +17,19 @@ from service.console.api import Parts
 from service.console.session import Sessions
 from service.decide import Engine
 from service.desk import Desk
-from service.door import guarded
+from service.door import Door, guarded
+from service.health import Health
 from service.journal import Journal
 from service.ledger import open_ledger
+from service.metrics import Standing
 from service.options import settle
 from service.scores import Scores
 from service.settings import Settings
 from service.showcase import read
+from service.watch import Watch
 
 
-def make(settings: Settings, engine: Engine) -> ASGIApp:
+def make(settings: Settings, engine: Engine, watch: Watch) -> ASGIApp:
     """The application of some settings; raises the errors of its parts."""
     ledger = open_ledger(settings.ledger)
     archive = Archive.beside(settings.ledger)
@@ -37,6 +41,18 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
 
         asked = GatewaySettings.load(settings.sources_file)
         gateway = Gateway.to(settings.exchange, asked, settings.ledger)
+    desk = Desk.beside(settings.ledger)
+    stores = {"ledger": ledger.ready, "desk": desk.ready}
+    if gateway is not None:
+        stores["consents"] = gateway.consents.ready
+    health = Health(lambda: engine, stores)
+
+    def standing() -> Standing:
+        sources = gateway.health() if gateway is not None else []
+        versions = msgspec.structs.asdict(engine.versions)
+        return Standing(health.parts(), ledger.commits, sources, versions)
+
+    watch.meters.standing = standing
     return create_app(
         Parts(
             settings=settings,
@@ -44,13 +60,15 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
             ledger=ledger,
             archive=archive,
             journal=Journal(ledger, len(catalogue.institutions), len(catalogue.products)),
-            desk=Desk.beside(settings.ledger),
+            desk=desk,
             clocks=Clocks(),
             sessions=Sessions(settings.officers),
             benchmark=Benchmark(lambda out: _benchmark(settings.artifact, out)),
             showcase=read(settings.showcase),
             about=(settings.artifact / CARD).read_bytes(),
             gateway=gateway,
+            watch=watch,
+            health=health,
         )
     )
 
@@ -58,11 +76,7 @@ def make(settings: Settings, engine: Engine) -> ASGIApp:
 def run(settings: Settings, with_: Engine | Scores) -> None:
     """Serve until told to stop; what was accepted is finished. Scores alone need no ledger."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    if isinstance(with_, Scores):
-        app = create_scores_app(with_, settings.max_body_bytes)
-    else:
-        app = make(settings, with_)
-    app = guarded(app, settings)
+    app = application(settings, with_)
     settle()
     uvicorn.run(
         app,
@@ -75,6 +89,20 @@ def run(settings: Settings, with_: Engine | Scores) -> None:
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
     )
+
+
+def application(settings: Settings, with_: Engine | Scores) -> ASGIApp:
+    """The whole application, as it is served: watched, behind its door."""
+    watch = Watch()
+    if isinstance(with_, Scores):
+        versions = {"scorecard": with_.versions.scorecard}
+        watch.meters.standing = lambda: Standing(versions=versions)
+        app = create_scores_app(with_, watch, settings.max_body_bytes)
+    else:
+        app = make(settings, with_, watch)
+    guarded_app = guarded(app, settings)
+    here_only = not isinstance(guarded_app, Door)
+    return watch.around(guarded_app, here_only=here_only, tls=settings.tls_cert is not None)
 
 
 def _benchmark(artifact: Path, out: Path) -> list[str]:

@@ -24,6 +24,7 @@ from service.console.session import Session, Sessions
 from service.day import today
 from service.decide import Decision, Engine, decide
 from service.desk import Answer, Case, Desk, Dispute, Ruling, Signature
+from service.health import Health
 from service.journal import Journal, Line
 from service.ledger import Ledger, verify
 from service.policy import VERDICTS
@@ -31,6 +32,7 @@ from service.problem import Problem
 from service.replay import replay, versions_of
 from service.settings import Settings
 from service.showcase import Showcase
+from service.watch import Watch
 
 if TYPE_CHECKING:
     from service.sources import Gateway
@@ -55,6 +57,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     showcase: Showcase | None
     about: bytes
     gateway: "Gateway | None" = None
+    watch: Watch
+    health: Health
 
 
 class Queued(Struct, frozen=True, kw_only=True):
