@@ -245,7 +245,7 @@ class _Decisions:
         self._clocks.add(time.perf_counter_ns() - received, decided - begun)
         registry = asked.credit_file.registry
         self._journal.note(receipt.seq, decision, registry.name if registry else "")
-        self._watch.decided(decision, received, appended)
+        self._watch.decided(decision, received, begun, appended)
         return with_record(stored, receipt)
 
 

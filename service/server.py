@@ -3,6 +3,7 @@
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvicorn
@@ -27,6 +28,9 @@ from service.scores import Scores
 from service.settings import Settings
 from service.showcase import read
 from service.watch import Watch
+
+if TYPE_CHECKING:
+    from service.tracing import Traces
 
 
 def make(settings: Settings, engine: Engine, watch: Watch) -> ASGIApp:
@@ -93,7 +97,7 @@ def run(settings: Settings, with_: Engine | Scores) -> None:
 
 def application(settings: Settings, with_: Engine | Scores) -> ASGIApp:
     """The whole application, as it is served: watched, behind its door."""
-    watch = Watch()
+    watch = Watch(traces=_traces(settings))
     if isinstance(with_, Scores):
         versions = {"scorecard": with_.versions.scorecard}
         watch.meters.standing = lambda: Standing(versions=versions)
@@ -103,6 +107,19 @@ def application(settings: Settings, with_: Engine | Scores) -> ASGIApp:
     guarded_app = guarded(app, settings)
     here_only = not isinstance(guarded_app, Door)
     return watch.around(guarded_app, here_only=here_only, tls=settings.tls_cert is not None)
+
+
+def _traces(settings: Settings) -> "Traces | None":
+    if settings.traces is None:
+        return None
+    try:
+        from service.tracing import Traces  # only who traces pays for it
+    except ImportError as error:
+        raise ValueError(
+            f"traces: needs OpenTelemetry ({error}): pip install 'yidaitong[tracing]', or uv run "
+            "--extra tracing"
+        ) from error
+    return Traces.to(settings.traces)
 
 
 def _benchmark(artifact: Path, out: Path) -> list[str]:

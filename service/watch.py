@@ -1,4 +1,4 @@
-"""In front of everything: each request is numbered, counted and logged here.
+"""In front of everything: each request is numbered, counted, logged and traced here.
 
 Every answer leaves with headers that let a browser do no more with it than it must. A server whose
 door is open answers only under a name of this machine: otherwise any page in a browser on it could
@@ -25,6 +25,7 @@ from service.seen import Seen, current
 
 if TYPE_CHECKING:
     from service.decide import Decision
+    from service.tracing import Traces
 
 log = logging.getLogger("yidaitong.requests")
 QUIET = ("/healthz", "/readyz", "/metrics")
@@ -44,10 +45,10 @@ _HSTS = {b"strict-transport-security": b"max-age=31536000"}
 
 
 class Watch:
-    """What a server sees of itself."""
+    """What a server sees of itself: meters, and traces where they are wanted."""
 
-    def __init__(self, meters: Meters | None = None) -> None:
-        self.meters = meters or Meters()
+    def __init__(self, meters: Meters | None = None, traces: "Traces | None" = None) -> None:
+        self.meters, self.traces = meters or Meters(), traces
         self.routes: dict[object, str] = {}
 
     def knows(self, routes: Sequence[Any]) -> None:
@@ -58,12 +59,21 @@ class Watch:
         """An application as it is watched; `here_only` under names of this machine alone."""
         return _Watched(app, self, here_only, HEADERS | (_HSTS if tls else {}))
 
-    def decided(self, decision: "Decision", received_ns: int, appended_ns: int) -> None:
-        """A decision was recorded; by perf_counter_ns, when received and given to the ledger."""
+    def close(self) -> None:
+        """Send what is left of the traces."""
+        if self.traces is not None:
+            self.traces.close()
+
+    def decided(
+        self, decision: "Decision", received_ns: int, begun_ns: int, appended_ns: int
+    ) -> None:
+        """A decision was recorded: received, begun and given to the ledger by perf_counter_ns."""
         self.meters.decided(decision, received_ns, appended_ns)
         about = current.get(None)
         if about is not None:
             about.decision_id = decision.decision_id
+            if self.traces is not None and about.span is not None:
+                self.traces.decided(about.span, decision, received_ns, begun_ns, appended_ns)
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics: the meters, as Prometheus reads them."""
@@ -77,17 +87,23 @@ class _Watched:
     def __init__(
         self, app: ASGIApp, watch: Watch, here_only: bool, headers: dict[bytes, bytes]
     ) -> None:
-        self._app, self._meters = app, watch.meters
+        self._app, self._meters, self._traces = app, watch.meters, watch.traces
+        self._close = watch.close
         self._routes = watch.routes
         self._here_only, self._headers = here_only, [*headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._close()
             return
         begun, status = perf_counter_ns(), 0
         about = Seen(f"{_PROCESS}{next(_number):08x}")
         token = current.set(about)
+        if self._traces is not None:
+            about.span = self._traces.begun(scope)
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -118,6 +134,8 @@ class _Watched:
         route = self._routes.get(scope.get("endpoint"), _NOBODYS)
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._meters.answered(route, method, status, taken_ns, about.problem)
+        if self._traces is not None and about.span is not None:
+            self._traces.answered(about.span, method, route, status)
         level = logging.DEBUG if route in QUIET else logging.INFO
         if log.isEnabledFor(level):
             told = {

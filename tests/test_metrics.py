@@ -212,7 +212,7 @@ def test_counting_costs_less_than_a_twentieth_of_a_decision(
         return min(taken)
 
     def counted() -> None:
-        watch.decided(decision, 0, 0)
+        watch.decided(decision, 0, 0, 0)
         watch.meters.answered("/v1/decisions", "POST", 201, 1_000, "")
 
     assert least_ns(counted) < 0.05 * least_ns(lambda: decided(request))
