@@ -94,6 +94,7 @@ def serve(
     open: Annotated[
         bool | None, typer.Option("--open", help="ask nobody for a key; this machine only")
     ] = None,
+    log: Annotated[str | None, typer.Option(help="how to log: text or json")] = None,
 ) -> None:
     """Start the server with its console; without a scorecard it makes the demo's first.
 
@@ -104,7 +105,7 @@ def serve(
 
     settings = settings_of(
         host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase,
-        exchange=exchange, open=open,
+        exchange=exchange, open=open, log=log,
     )  # fmt: skip
     address = f"http://{settings.host}:{settings.port}"
     if (scores := own_table(settings.artifact)) is not None:

@@ -1,7 +1,7 @@
 """The server: engine, ledger, desk and console put together from the settings, and run."""
 
-import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from model.artifact import CARD
+from service import logs
 from service.app import create_app, create_scores_app
 from service.archive import Archive
 from service.benchmark import Benchmark
@@ -79,13 +80,23 @@ def make(settings: Settings, engine: Engine, watch: Watch) -> ASGIApp:
 
 def run(settings: Settings, with_: Engine | Scores) -> None:
     """Serve until told to stop; what was accepted is finished. Scores alone need no ledger."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure(settings.log, settings.log_level)
     app = application(settings, with_)
     settle()
-    uvicorn.run(
+    served = uvicorn.Server(configured(app, settings))
+    with suppress(KeyboardInterrupt):
+        served.run()
+    if not served.started:
+        raise SystemExit(3)  # as uvicorn's own command says that it could not start
+
+
+def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
+        log_config=None,  # as service/logs.py has it
         log_level="warning",
         access_log=False,
         proxy_headers=False,
