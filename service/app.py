@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.credit_file import Fault
 from service import intake, notice
@@ -42,6 +42,7 @@ from service.recourse import recourse
 from service.schedule import plan
 from service.scores import Scores
 from service.seen import seen
+from service.turns import REFUSAL, Turns
 from service.watch import Watch
 
 log = logging.getLogger("yidaitong")
@@ -191,16 +192,26 @@ class _Decisions:
         self._engine, self._ledger = parts.engine, parts.ledger
         self._max_body_bytes = parts.settings.max_body_bytes
         self._clocks, self._journal, self._watch = parts.clocks, parts.journal, parts.watch
+        self._turns = parts.watch.meters.turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI defines it."""
         try:
+            if self._turns.hopeless:  # before anything is read: refusing must cost little
+                raise self._turns.refusal()
             headers = dict(scope["headers"])
             body = await json_body(headers, receive, self._max_body_bytes)
-            reply = await self.decided(body, key_of(headers, body))
+            key = key_of(headers, body)
+            await self._turns.take()
+            reply = await self.decided(body, key)
         except ClientDisconnect:
             return
         except Exception as error:
+            if error is REFUSAL:
+                seen().problem = REFUSAL.kind
+                await send(_REFUSED[0])
+                await send(_REFUSED[1])
+                return
             problem = await _render(Request(scope), error)
             await problem(scope, receive, send)
             return
@@ -250,6 +261,19 @@ class _Decisions:
 
 
 _RETRY = {"Retry-After": "1"}
+_REFUSED: tuple[Message, Message] = (
+    {
+        "type": "http.response.start",
+        "status": REFUSAL.status,
+        "headers": [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(REFUSAL.body())),
+            (b"retry-after", REFUSAL.headers["Retry-After"].encode()),
+        ],
+    },
+    {"type": "http.response.body", "body": REFUSAL.body()},
+)
+"""A refusal ready to be sent."""
 
 
 def with_record(stored: bytes, receipt: Receipt | Record) -> bytes:

@@ -30,7 +30,7 @@ from service.policy import Verdict, strictest
 
 CHUNK = 1_000
 """Applications read from a ledger at a time."""
-TIMED_EVERY = 97
+TIMED_EVERY = 397
 """One application in so many is decided in full on both sides and timed."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -164,7 +164,7 @@ class Applicant:
 
     def __init__(self, application: Application, credit_file: CreditFile) -> None:
         self.application, self.credit_file = application, credit_file
-        self.values = portrait(credit_file)
+        self.values, self.dates = portrait(credit_file), dates(credit_file)
         self._rated: dict[str, tuple[int, float, str]] = {}
         self._matched: dict[tuple[str, float, float], Matched] = {}
 
@@ -175,9 +175,7 @@ class Applicant:
         if rated is None:
             rated = self._rated[card] = engine.scorer.rate(self.values)
         score, pd_12m, grade = rated
-        policy = engine.policy.evaluate(
-            facts(self.values, application, pd_12m, score), dates(self.credit_file)
-        )
+        policy = engine.policy.evaluate(facts(self.values, application, pd_12m, score), self.dates)
         if policy.verdict == "decline":
             return Judged("decline", 0.0, pd_12m)
         amount_yuan = application.amount_yuan
@@ -203,7 +201,7 @@ class Applicant:
             engine.catalogue,
             self.values,
             INDEX,
-            sources=frozenset(dates(self.credit_file)),
+            sources=self.dates,
             grade=grade,
             pd_12m=pd_12m,
             amount_yuan=application.amount_yuan,

@@ -208,7 +208,7 @@ def _in_process(
     taken["C3", "ours"].append(time_calls(call, sides[0].seconds))
     for side in sides[1:]:
         step("C3 naive, predict_proba")
-        timed = _output([*side.command, "--time", str(side.seconds)])
+        timed = output([*side.command, "--time", str(side.seconds)])
         frame, from_dict = json.decode(timed, type=tuple[Timing, Timing])
         taken["C3", "naive"].append(frame)
         taken["C3 from a dict", "naive"].append(from_dict)
@@ -222,7 +222,7 @@ def _baseline(seconds: float, threads: int | None) -> Iterator[_Side]:
         pipeline = str(Path(folder) / "pipeline.joblib")
         command = [sys.executable, "-m", "service.naive", "--pipeline", pipeline]
         # one thread to train: several spin against each other for a minute on a busy machine
-        body = _output(["/usr/bin/env", "OMP_NUM_THREADS=1", *command, "--fit"])
+        body = output(["/usr/bin/env", "OMP_NUM_THREADS=1", *command, "--fit"])
         command = limit + command
         with running(lambda port: [*command, "--port", str(port)]) as server:
             side = _Side("naive", f"{server.url}/predict", body, seconds, command=command)
@@ -230,7 +230,8 @@ def _baseline(seconds: float, threads: int | None) -> Iterator[_Side]:
             yield side
 
 
-def _output(command: list[str]) -> bytes:
+def output(command: list[str]) -> bytes:
+    """What a command prints; raises BenchError with its last line when it fails."""
     done = subprocess.run(command, capture_output=True, timeout=600)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]

@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -158,6 +159,9 @@ def bench(
     sources: Annotated[
         bool, typer.Option("--sources", help="C2 with sources asked, by how they behave")
     ] = False,
+    floor: Annotated[
+        bool, typer.Option("--floor", help="C2 beside the least a durable reply costs")
+    ] = False,
     artifact: Artifact = None,
 ) -> None:
     """Measure decision time: C3 in process, C2 over HTTP, beside what tutorials teach."""
@@ -193,6 +197,22 @@ def bench(
             request, engine, decision_id="0" * 32, decided_at=at, tick=time.perf_counter_ns
         )
 
+    if floor:
+        from service import yardsticks
+
+        with TemporaryDirectory(dir=HOME) as folder, err.status("starting") as status:
+            beside = yardsticks.measure(
+                body,
+                msgspec.json.encode(decide_once()),
+                lambda port, ledger: _serve_command(port, ledger, artifact),
+                seconds=seconds,
+                folder=Path(folder),
+                step=status.update,
+            )
+        out.print(yardsticks.table(beside))
+        if json is not None:
+            json.write_bytes(msgspec.json.format(msgspec.json.encode(beside)))
+        return
     benches.run(
         out,
         decide_once=decide_once,

@@ -129,7 +129,7 @@ class Door:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *told]
+                message = {**message, "headers": [*message["headers"], *told]}
             await send(message)
 
         await self._app(asked, receive, answer)

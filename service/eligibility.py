@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_args
 
 from msgspec import Struct
 
-from model.credit_file import SOURCES, Sector
+from model.credit_file import Sector
 from service.catalogue import GRADES, Institution, Product
 
 _T = TypeVar("_T")
@@ -34,7 +34,7 @@ class Refusal(Struct, frozen=True, gc=False, omit_defaults=True):
     is no distance.
     """
 
-    products: list[str]
+    products: tuple[str, ...]
     feature: str
     required: str
     seen: float | str | None = None
@@ -142,8 +142,8 @@ class Eligibility:
             self._stating.append(sum([self._bits[-1] >> at for at in who]))
             self._said.append(said)
         self._repeated = len(self._said) > len(places)
-        self._sets: dict[int, list[str]] = {}
-        self._sources: dict[str, Places] = dict.fromkeys(SOURCES, ())
+        self._sets: dict[int, tuple[str, ...]] = {}
+        self._sources: dict[str, Places] = defaultdict(tuple)
         floors: dict[int, list[tuple[float, Places]]] = {}
         ceilings: dict[int, list[tuple[float, Places]]] = {}
         choices: dict[int, list[tuple[frozenset[str], Places]]] = {}
@@ -204,7 +204,7 @@ class Eligibility:
             refused = self._merged(refused)
         told, sets = [], self._sets
         for hit in sorted(refused, reverse=True):
-            products = [*(sets.get(hit) or self._codes_of(hit))]
+            products = sets.get(hit) or self._codes_of(hit)
             where, feature, required, bound, multiple, fact = self._said[refused[hit]]
             seen, margin = facts[where], None
             if seen is None or seen != seen:
@@ -221,16 +221,16 @@ class Eligibility:
             told.append(Refusal(products, feature, required, seen, margin))
         return told
 
-    def _codes_of(self, products: int) -> list[str]:
+    def _codes_of(self, products: int) -> tuple[str, ...]:
         """The codes of products given as bits, from the highest down; kept for the next time."""
         if len(self._sets) >= MOST_SETS:
             self._sets.clear()
-        codes = self._sets[products] = []
-        while products:
-            at = products.bit_length()
+        codes, left = [], products
+        while left:
+            at = left.bit_length()
             codes.append(self._codes[at])
-            products ^= self._bits[at]
-        return codes
+            left ^= self._bits[at]
+        return self._sets.setdefault(products, tuple(codes))
 
     def _merged(self, refused: Refused) -> Refused:
         """Products refused by the same requirement at several places, told together."""

@@ -51,7 +51,8 @@ class LoadResult(Struct, frozen=True, tag=True):
 
     `latency` holds every 2xx reply and, for requests never answered, the time waited until we gave
     up (a lower bound); it is null when there were none. `achieved_per_s` counts 2xx replies until
-    the last one. `lag` is how late the generator itself sent: its own error, within the latency.
+    the last one; `refused` is how long other replies took. `lag` is how late the generator itself
+    sent: its own error, within the latency.
     """
 
     loop: Literal["open", "closed"]
@@ -66,6 +67,7 @@ class LoadResult(Struct, frozen=True, tag=True):
     errors: int
     latency: Latency | None
     lag: Latency | None
+    refused: Latency | None = None
 
     @property
     def per_s(self) -> float:
@@ -220,7 +222,7 @@ class _Run:
         self.live: set[_Connection] = set()
         self.free: dict[_Connection, None] = {}  # last in, first out
         self.backlog: deque[int] = deque()  # when each queued request was due
-        self.latencies_ns, self.lags_ns = array("q"), array("q")
+        self.latencies_ns, self.lags_ns, self.refused_ns = array("q"), array("q"), array("q")
         self.reconnecting: set[asyncio.Task[None]] = set()
         self.loop, self.done = asyncio.get_running_loop(), asyncio.Event()
 
@@ -292,11 +294,13 @@ class _Run:
 
     def answered(self, due_ns: int, status: int) -> None:
         self.finished += 1
+        now_ns = perf_counter_ns()
         if 200 <= status < 300:
-            self.last_ns = perf_counter_ns()
-            self.latencies_ns.append(self.last_ns - due_ns)
+            self.last_ns = now_ns
+            self.latencies_ns.append(now_ns - due_ns)
         else:
             self.non_2xx += 1
+            self.refused_ns.append(now_ns - due_ns)
 
     def lost(self, connection: _Connection) -> None:
         self.live.discard(connection)
@@ -336,6 +340,7 @@ class _Run:
             errors=self.non_2xx + self.transport_errors + len(waiting),
             latency=summarise(self.latencies_ns),
             lag=summarise(self.lags_ns),
+            refused=summarise(self.refused_ns),
         )
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from service.gathering import Gathering
 from service.policy import VERDICTS
+from service.turns import Turns
 
 if TYPE_CHECKING:
     from service.decide import Decision
@@ -74,7 +75,7 @@ class Meters:
 
     def __init__(self, standing: Callable[[], Standing] = Standing) -> None:
         self.standing = standing
-        self.in_flight = 0
+        self.in_flight, self.turns = 0, Turns()
         self.waiting: dict[str, int] = {}  # decision_id -> since when its record waits
         self.verdicts = dict.fromkeys(VERDICTS, 0)
         self.steps = [Spread(STEP_US) for _ in STEPS]
@@ -207,6 +208,10 @@ def _requests(meters: Meters) -> Iterator[Any]:
     yield GaugeMetricFamily(
         "yidaitong_requests_in_flight", "Requests being answered.", meters.in_flight
     )
+    yield GaugeMetricFamily(
+        "yidaitong_requests_queued", "Requests that wait for their turn to be decided.",
+        meters.turns.waiting,
+    )  # fmt: skip
 
 
 def _ledger(meters: Meters, standing: Standing) -> Iterator[Any]:

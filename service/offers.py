@@ -234,7 +234,7 @@ class _Sold:
             Offer, product.code, product.institution, product.name_zh, product.name_en,
             whose.name_zh, whose.name_en,
         )  # fmt: skip
-        self._price = found.price
+        self._price = found.pricer()
         self._days = timedelta(days=product.valid_days)
         self._paid: dict[int, tuple[float, float, float]] = {}
         self._most = product.amount_max_yuan

@@ -84,7 +84,7 @@ def _beside(engine: Engine, request: Request, seconds: float) -> list[Beside]:
 
     def ours_products() -> object:
         return match(
-            engine.catalogue, values, INDEX, sources=frozenset(answered), grade=grade,
+            engine.catalogue, values, INDEX, sources=answered, grade=grade,
             pd_12m=pd_12m, amount_yuan=asked.amount_yuan, tenor_months=asked.tenor_months,
             purpose=asked.purpose, limit_yuan=lend.limit_yuan,
             lpr=lpr_1y(request.credit_file.as_of), as_of=request.credit_file.as_of, keep=10,

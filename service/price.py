@@ -5,6 +5,8 @@ applicant's own probability of default, then kept within the product's band over
 ceiling.
 """
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from service.catalogue import Institution, Pricing, Product, Repayment
@@ -58,14 +60,23 @@ class Tariff(Struct, frozen=True, gc=False):
             return self.most_bp
         return int((self.costs + self.loss * pd_12m) * 10_000.0 + 0.5)
 
-    def price(self, pd_12m: float, annual_rate: float) -> Price:
-        """The parts of a rate, the expected loss to a hundredth of a basis point."""
-        loss = (self.loss * pd_12m * 1e6 + 0.5) // 1.0 / 1e6
-        apart = (annual_rate - self.costs - loss) * 1e6
-        band = (apart + 0.5) // 1.0 if apart > 0 else 0.0 - (0.5 - apart) // 1.0
-        return Price(
-            self.lpr, self.funding, self.operating, loss, self.capital, self.margin, band / 1e6
-        )
+    def pricer(self) -> Callable[[float, float], Price]:
+        """The parts of a rate by pd_12m and rate; expected loss to a hundredth of a basis point.
+
+        A function over constants, which takes two thirds of a method's time.
+        """
+        costs, per_pd, lpr = self.costs, self.loss, self.lpr
+        funding, operating, capital, margin = (
+            self.funding, self.operating, self.capital, self.margin
+        )  # fmt: skip
+
+        def price(pd_12m: float, annual_rate: float) -> Price:
+            loss = (per_pd * pd_12m * 1e6 + 0.5) // 1.0 / 1e6
+            apart = (annual_rate - costs - loss) * 1e6
+            band = (apart + 0.5) // 1.0 if apart > 0 else 0.0 - (0.5 - apart) // 1.0
+            return Price(lpr, funding, operating, loss, capital, margin, band / 1e6)
+
+        return price
 
 
 def tariff(

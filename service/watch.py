@@ -109,7 +109,8 @@ class _Watched:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._completed(message.get("headers", ()), about.request_id)
+                headers = self._completed(message.get("headers", ()), about.request_id)
+                message = {**message, "headers": headers}  # what was sent may be sent again
             await send(message)
 
         self._meters.in_flight += 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,13 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return joblib.load(path)
 
 
-def ask(pipeline: Any, method: str, path: str, flat: object = None) -> httpx.Response:
+def ask(
+    pipeline: Any, method: str, path: str, flat: object = None, store: Path | None = None
+) -> httpx.Response:
     """One request to the tutorial's service."""
 
     async def asked() -> httpx.Response:
-        transport = httpx.ASGITransport(naive.create_app(pipeline))
+        transport = httpx.ASGITransport(naive.create_app(pipeline, store))
         async with httpx.AsyncClient(transport=transport, base_url="http://naive") as client:
             return await client.request(method, path, json=flat)
 
@@ -100,3 +103,13 @@ def test_the_example_is_40_flat_fields_of_json() -> None:
     assert list(flat) == naive.NUMBERS + naive.LETTERS
     assert {type(flat[name]) for name in naive.NUMBERS} == {float}
     assert {type(flat[name]) for name in naive.LETTERS} == {str}
+
+
+def test_asked_to_store_it_commits_every_answer(pipeline: Any, tmp_path: Path) -> None:
+    answer = ask(pipeline, "POST", "/predict", naive.example(), tmp_path / "answers.db").json()
+    with sqlite3.connect(tmp_path / "answers.db") as database:
+        rows = database.execute("SELECT applicant, pd_12m FROM answer").fetchall()
+    database.close()
+    assert [(json.loads(posted), pd_12m) for posted, pd_12m in rows] == [
+        (naive.example(), answer["pd_12m"])
+    ]

@@ -217,8 +217,9 @@ def test_offers_are_ranked_by_price_then_code_and_refusals_by_their_lowest_rate(
     prices = [(o.annual_rate, o.institution, o.product) for o in found.offers]
     assert prices == sorted(prices)
     lowest = [one.code for one in CATALOGUE.price_list(asked["tenor_months"], asked["lpr"]).sold]
-    for codes in ([one.products[0] for one in found.refused], *[r.products for r in found.refused]):
-        assert codes == sorted(codes, key=lowest.index)
+    firsts = tuple(one.products[0] for one in found.refused)
+    for codes in (firsts, *[one.products for one in found.refused]):
+        assert codes == tuple(sorted(codes, key=lowest.index))
     assert matched(facts, **asked) == found
 
 

@@ -28,7 +28,7 @@ def test_the_parts_add_up_to_the_rate_within_band_and_ceiling(
 ) -> None:
     found = tariff(CATALOGUE.pricing, product, whose(product), months, lpr)
     rate = found.rate_bp(pd_12m) / 10_000
-    price = found.price(pd_12m, rate)
+    price = found.pricer()(pd_12m, rate)
     parts = (price.lpr, price.funding, price.operating, price.expected_loss, price.capital,
              price.margin, price.band)  # fmt: skip
     assert sum(parts) == pytest.approx(rate, abs=1e-5)

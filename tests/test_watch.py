@@ -84,3 +84,33 @@ def test_over_tls_a_browser_is_told_to_stay_there(engine: Engine, settings: Sett
     secure = settings.model_copy(update={"tls_cert": Path("cert.pem")})
     (reply,) = replies(secure, engine, ("GET", "/healthz", {}))
     assert reply.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_an_answer_that_is_sent_again_and_again_stays_as_it_is(tmp_path: Path) -> None:
+    """The refusal of overload is made once: what one caller is told must not reach the next."""
+    import asyncio
+
+    from service.door import Door
+    from service.metrics import Meters
+    from service.watch import Watch
+
+    once = {"type": "http.response.start", "status": 503, "headers": [(b"x", b"y")]}
+
+    async def refuses(scope: Any, receive: Any, send: Any) -> None:
+        await send(once)
+        await send({"type": "http.response.body", "body": b""})
+
+    keys = Keys(tmp_path / "keys.json")
+    _, token = keys.add("one", ["apply"], 60)
+    app = Watch(Meters()).around(Door(refuses, keys, None, 60))
+
+    async def talk() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app)
+        headers = {"authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://h") as client:
+            return [await client.post("/v1/decisions", headers=headers) for _ in range(3)]
+
+    for reply in asyncio.run(talk()):
+        assert len(reply.headers.get_list("x-request-id")) == 1
+        assert len(reply.headers.get_list("ratelimit")) == 1
+    assert once["headers"] == [(b"x", b"y")]
