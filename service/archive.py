@@ -17,6 +17,8 @@ from service.store import is_postgres
 
 _NAME = re.compile(r"scorecard-[0-9a-f]+/(scorecard|card)\.json|(policy|catalogue)-[0-9a-f]+\.toml")
 
+_HASH = re.compile(r"[0-9A-Za-z]{1,64}")
+
 
 class ArchiveError(RuntimeError):
     """A kept version that is not what its name says: which file, what was found."""
@@ -102,6 +104,9 @@ class Archive:
         return all(path.exists() for path in paths)
 
     def _paths(self, versions: Versions) -> tuple[Path, Path, Path]:
+        for name in (versions.scorecard, versions.policy, versions.catalogue):
+            if not _HASH.fullmatch(name):  # a ledger that was tampered with names no other file
+                raise ArchiveError(f"{self.folder}: got the version {name[:40]!r}, expected a hash")
         return (
             self.folder / f"scorecard-{versions.scorecard}",
             self.folder / f"policy-{versions.policy}.toml",

@@ -15,6 +15,7 @@ from service.app import create_app, create_scores_app
 from service.archive import Archive
 from service.benchmark import Benchmark
 from service.clocks import Clocks
+from service.connection import Connection
 from service.console.api import Parts
 from service.console.session import Sessions
 from service.decide import Engine
@@ -96,6 +97,9 @@ def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
+        http=Connection,
+        ws="none",
+        server_header=False,
         log_config=None,  # as service/logs.py has it
         log_level="warning",
         access_log=False,
