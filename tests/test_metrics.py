@@ -1,5 +1,6 @@
 """What Prometheus reads: true numbers, bounded labels, at almost no cost."""
 
+import re
 import time
 from collections.abc import Callable
 from datetime import date
@@ -229,3 +230,19 @@ def test_a_server_of_scores_alone_has_meters_too(own_artifact: Path, settings: S
     labels = (("method", "POST"), ("route", "/v1/scores"), ("status", "200"))
     assert found["yidaitong_requests_total"][labels] == 1
     assert SimpleNamespace(**dict(next(iter(found["yidaitong_build_info"])))).scorecard
+
+
+def test_every_metric_of_the_operations_page_is_on_the_page_of_metrics() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "operations.md").read_text()
+    meters = Meters()
+    meters.answered("/v1/decisions", "POST", 201, 1, "busy")
+    families = page_of(meters, Standing(ready={"ledger": True}))
+    told = {line.split()[2] for line in families.splitlines() if line.startswith("# TYPE")}
+    named = set(re.findall(r"\byidaitong_\w+", page))
+    assert len(named) > 10
+    assert {name for name in named - told if name.rpartition("_")[0] not in told} == set()
+    alarms = re.findall(r"^\| \[[\w ]+\]\(#([\w-]+)\)", page, re.MULTILINE)
+    headings = {
+        line.lower().replace(" ", "-") for line in re.findall(r"^### (.+)$", page, re.MULTILINE)
+    }
+    assert set(alarms) == headings
