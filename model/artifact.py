@@ -1,6 +1,8 @@
 """The artefact: scorecard.json for serving, estimator.joblib for research, card.json with hashes.
 
-A server opens scorecard.json alone, after its SHA-256 is found equal to the one in card.json.
+A server opens scorecard.json alone, after its SHA-256 is found equal to the one in card.json, and
+scores the rows of parity.json to see that they come out as in training; an artefact made before
+there was a parity.json is loaded without.
 estimator.joblib is a pickle: load it only when you made it.
 """
 
@@ -11,9 +13,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from model import parity as parities
+from model.parity import Parity
 from model.table import ScorecardError, ScorecardFile, read
 
 SCORECARD, ESTIMATOR, CARD = "scorecard.json", "estimator.joblib", "card.json"
+PARITY = "parity.json"
 CARD_FORMAT = "yidaitong-card/1"
 
 
@@ -33,15 +38,19 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def save(folder: Path, scorecard: ScorecardFile, estimator: object, card: Card) -> Card:
-    """Write the three files; returns the card with the hashes filled in."""
+def save(
+    folder: Path, scorecard: ScorecardFile, estimator: object, card: Card, parity: Parity
+) -> Card:
+    """Write the four files; returns the card with the hashes filled in."""
     import joblib
 
     folder.mkdir(parents=True, exist_ok=True)
     written = msgspec.json.format(msgspec.json.encode(scorecard), indent=1)
     (folder / SCORECARD).write_bytes(written)
+    (folder / PARITY).write_bytes(msgspec.json.encode(parity))
     joblib.dump(estimator, folder / ESTIMATOR, compress=3)
-    hashes = {SCORECARD: sha256(written), ESTIMATOR: sha256((folder / ESTIMATOR).read_bytes())}
+    names = (SCORECARD, ESTIMATOR, PARITY)
+    hashes = {name: sha256((folder / name).read_bytes()) for name in names}
     card = msgspec.structs.replace(card, hashes=hashes)
     (folder / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=1))
     return card
@@ -50,23 +59,38 @@ def save(folder: Path, scorecard: ScorecardFile, estimator: object, card: Card) 
 def load(folder: Path) -> tuple[ScorecardFile, str]:
     """The scorecard of an artefact and its version (the first 16 characters of its SHA-256).
 
-    Raises ScorecardError when a file is missing, damaged or not the one the card names.
+    Raises ScorecardError when a file is missing, damaged or not the one the card names, or when
+    the rows of its parity sample score otherwise than in training.
     """
+    stored = _stored(folder, SCORECARD)
+    hashes = load_card(folder).hashes
+    _as_named(folder, SCORECARD, stored, hashes)
+    card = read(stored)
+    if PARITY in hashes:
+        kept = _stored(folder, PARITY)
+        _as_named(folder, PARITY, kept, hashes)
+        where = str(folder / PARITY)
+        parities.check(parities.read(kept, where), card, where)
+    return card, sha256(stored)[:16]
+
+
+def _stored(folder: Path, name: str) -> bytes:
     try:
-        stored = (folder / SCORECARD).read_bytes()
+        return (folder / name).read_bytes()
     except OSError as error:
         raise ScorecardError(
-            f"{folder / SCORECARD}: {error.strerror}; expected an artefact folder written by "
+            f"{folder / name}: {error.strerror}; expected an artefact folder written by "
             "`yidaitong train --out`"
         ) from error
-    expected = load_card(folder).hashes.get(SCORECARD)
-    found = sha256(stored)
+
+
+def _as_named(folder: Path, name: str, stored: bytes, hashes: dict[str, str]) -> None:
+    found, expected = sha256(stored), hashes.get(name)
     if found != expected:
         raise ScorecardError(
-            f"{folder / SCORECARD}: SHA-256 is {found}, but {CARD} names {expected}; "
+            f"{folder / name}: SHA-256 is {found}, but {CARD} names {expected}; "
             "the file changed after training"
         )
-    return read(stored), found[:16]
 
 
 def load_card(folder: Path) -> Card:

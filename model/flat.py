@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from model import artifact, columns, leakage, validation
+from model import artifact, columns, leakage, parity, validation
 from model import schema as schemas
 from model.features import Feature, Unit
 from model.schema import ColumnSchema, Schema, SchemaError
@@ -121,7 +121,8 @@ def train(
     )
     described = {name: _feature(name, used[name], sign) for name, sign in directions.items()}
     stored = tabulate(estimator, features[~past.late], described, path.stem)
-    return artifact.save(out, stored, estimator, card)
+    checked = parity.sample(estimator, features, stored)
+    return artifact.save(out, stored, estimator, card, checked)
 
 
 def moved(

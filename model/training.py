@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from msgspec.structs import replace
 
-from model import artifact, validation
+from model import artifact, parity, validation
 from model.credit_file import CreditFile
 from model.features import FEATURES, NOT_SCORED, Feature
 from model.pairs import Side
@@ -103,7 +103,8 @@ def train(world: Path, out: Path, step: Callable[[str], None] = lambda _: None) 
         versions={name: version(name) for name in ("yidaitong", "scikit-learn", "numpy", "pandas")},
     )
     step("saving")
-    return artifact.save(out, stored, estimator, card)
+    checked = parity.sample(estimator, earlier.features, stored)
+    return artifact.save(out, stored, estimator, card, checked)
 
 
 def read_loans(world: Path) -> Loans:

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.credit_file import Fault
-from service import intake, notice
+from service import intake, notice, versions
 from service.application import parse
 from service.body import invalid, json_body
 from service.chain import Key, Receipt, Record
@@ -53,7 +53,7 @@ _decode = msgspec.json.Decoder(Decision).decode
 
 def create_app(parts: Parts) -> ASGIApp:
     """The web application of all its parts; closing it closes ledger and desk."""
-    engine, ledger, max_body_bytes = parts.engine, parts.ledger, parts.settings.max_body_bytes
+    swaps, ledger, max_body_bytes = parts.swaps, parts.ledger, parts.settings.max_body_bytes
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -62,13 +62,14 @@ def create_app(parts: Parts) -> ASGIApp:
             await parts.gateway.close()
         ledger.close()
         parts.desk.close()
+        swaps.close()
 
     app = _fastapi(lifespan)
 
     async def post_recourse(request: Request) -> Response:
         body = await json_body(dict(request.scope["headers"]), request.receive, max_body_bytes)
         asked, wanted_yuan = parse(body, today()), _wanted_yuan(request)
-        return _json(_encode(await run_in_threadpool(recourse, asked, engine, wanted_yuan)))
+        return _json(_encode(await run_in_threadpool(recourse, asked, parts.engine, wanted_yuan)))
 
     async def get_decision(request: Request) -> Response:
         record = await found(ledger, request)
@@ -85,22 +86,23 @@ def create_app(parts: Parts) -> ASGIApp:
     async def get_schedule(request: Request) -> Response:
         return _json(_schedule(await found(ledger, request), str(request.path_params["product"])))
 
-    scores = Scores(engine.scorer.card, engine.versions.scorecard)
     decisions = _Decisions(parts)
     app.router.routes.extend(intake.routes(parts, decisions.decided))
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
     app.router.routes.extend(api.routes(parts))
+    app.router.routes.extend(versions.routes(swaps))
     app.router.routes.extend(Pages(parts, Assets()).routes())
     at = "/v1/decisions/{decision_id}"
     app.add_route("/v1/recourse", post_recourse, methods=["POST"])
-    app.add_route(SCORES, _post_scores(scores, max_body_bytes), methods=["POST"])
+    post_scores = _post_scores(lambda: swaps.now.scores, max_body_bytes)
+    app.add_route(SCORES, post_scores, methods=["POST"])
     for path, handler in (
         (at, get_decision),
         (f"{at}/notice", get_notice),
         (f"{at}/offers/{{product}}/schedule", get_schedule),
         ("/readyz", parts.health.readyz),
         ("/metrics", parts.watch.metrics),
-        ("/openapi.json", _schema(scores)),
+        ("/openapi.json", _schema(lambda: swaps.now.scores)),
     ):
         app.add_route(path, handler, methods=["GET"])
 
@@ -130,10 +132,10 @@ def create_scores_app(scores: Scores, watch: Watch, max_body_bytes: int = 1_000_
             "scorecard for credit files.",
         )
 
-    app.add_route(SCORES, _post_scores(scores, max_body_bytes), methods=["POST"])
+    app.add_route(SCORES, _post_scores(lambda: scores, max_body_bytes), methods=["POST"])
     app.add_route("/readyz", ready, methods=["GET"])
     app.add_route("/metrics", watch.metrics, methods=["GET"])
-    app.add_route("/openapi.json", _schema(scores, alone=True), methods=["GET"])
+    app.add_route("/openapi.json", _schema(lambda: scores, alone=True), methods=["GET"])
     for path in ("/", PATH, PATH + "/{rest:path}", "/v1/recourse"):
         app.add_route(path, decides_nothing, methods=["GET", "POST"])
     watch.knows(app.router.routes)
@@ -161,23 +163,28 @@ def _constant(answer: object) -> Callable[[Request], Awaitable[Response]]:
     return answered
 
 
-def _schema(scores: Scores, alone: bool = False) -> Callable[[Request], Awaitable[Response]]:
-    @cache
-    def made() -> bytes:
+def _schema(
+    scores: Callable[[], Scores], alone: bool = False
+) -> Callable[[Request], Awaitable[Response]]:
+    @lru_cache(1)
+    def made(scores: Scores) -> bytes:
         from service import openapi  # made when first asked for, to be ready sooner
 
         return _encode(openapi.scores_document(scores) if alone else openapi.document(scores))
 
     async def schema(_: Request) -> Response:
-        return _json(await run_in_threadpool(made))
+        return _json(await run_in_threadpool(made, scores()))
 
     return schema
 
 
-def _post_scores(scores: Scores, most: int) -> Callable[[Request], Awaitable[Response]]:
+def _post_scores(
+    scores: Callable[[], Scores], most: int
+) -> Callable[[Request], Awaitable[Response]]:
     async def post_scores(request: Request) -> Response:
         body = await json_body(dict(request.scope["headers"]), request.receive, most)
-        return _json(_encode(scores.score(scores.parse(body))))
+        now = scores()
+        return _json(_encode(now.score(now.parse(body))))
 
     return post_scores
 
@@ -189,7 +196,7 @@ class _Decisions:
     """
 
     def __init__(self, parts: Parts) -> None:
-        self._engine, self._ledger = parts.engine, parts.ledger
+        self._swaps, self._ledger = parts.swaps, parts.ledger
         self._max_body_bytes = parts.settings.max_body_bytes
         self._clocks, self._journal, self._watch = parts.clocks, parts.journal, parts.watch
         self._turns = parts.watch.meters.turns = Turns()
@@ -236,7 +243,7 @@ class _Decisions:
         begun = time.perf_counter_ns()
         decision = decide(
             asked,
-            self._engine,
+            self._swaps.now.engine,
             decision_id=f"{time.time_ns():016x}{secrets.token_hex(8)}",  # in order of time
             decided_at=datetime.now(UTC),
             tick=time.perf_counter_ns,

@@ -1,7 +1,7 @@
 """The archive: every scorecard, policy and catalogue that ever decided, by its hash.
 
-A decision names the versions it was made with. They are kept beside the ledger when a server
-starts, never changed afterwards, and found again when a decision is replayed. Servers that share a
+A decision names the versions it was made with. They are kept beside the ledger before they decide,
+never changed afterwards, and found again when a decision is replayed. Servers that share a
 PostgreSQL ledger keep them there, and the folder is this machine's copy.
 """
 
@@ -10,12 +10,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.artifact import CARD, SCORECARD
+from model.artifact import CARD, PARITY, SCORECARD, sha256
 from service.decide import Engine, Versions
 from service.ledger import versions_folder
 from service.store import is_postgres
 
-_NAME = re.compile(r"scorecard-[0-9a-f]+/(scorecard|card)\.json|(policy|catalogue)-[0-9a-f]+\.toml")
+_NAME = re.compile(
+    r"scorecard-[0-9a-f]+/(scorecard|card|parity)\.json|(policy|catalogue)-[0-9a-f]+\.toml"
+)
+MOST_ENGINES = 8
+"""Engines that are kept compiled for replays."""
 
 _HASH = re.compile(r"[0-9A-Za-z]{1,64}")
 
@@ -37,37 +41,62 @@ class Archive:
         return cls(versions_folder(ledger_url), ledger_url if is_postgres(ledger_url) else None)
 
     def keep(self, versions: Versions, artifact: Path, policy: Path, catalogue: Path) -> None:
-        """Keep the files an engine was made of; does nothing for those already there."""
-        kept = self._paths(versions)
-        for name in (SCORECARD, CARD):
-            _copy(artifact / name, kept[0] / name)
-        _copy(policy, kept[1])
-        _copy(catalogue, kept[2])
-        self._share()
+        """Keep the files an engine was made of; does nothing for those already there.
+
+        Raises ArchiveError for a file that changed after the engine was made.
+        """
+        folder, *kept = self.paths(versions)
+        _copy(artifact / SCORECARD, folder / SCORECARD, versions.scorecard)
+        for name in (PARITY, CARD):
+            if name == CARD or (artifact / name).exists():
+                _copy(artifact / name, folder / name)
+        _copy(policy, kept[0], versions.policy)
+        _copy(catalogue, kept[1], versions.catalogue)
+        self._share(folder, *kept)
 
     def engine(self, versions: Versions) -> Engine | None:
         """The engine of some versions; None when they were never kept.
 
         Raises ArchiveError when a kept file has changed since.
         """
-        found = self._engines.get(versions)
-        paths = self._paths(versions)
-        if found is None and self._fetched(paths):
-            found = Engine.load(*paths)
-            if found.versions != versions:
-                raise ArchiveError(
-                    f"{self.folder}: kept files have the versions {found.versions}, expected "
-                    f"{versions}; one of them was changed"
-                )
+        found = self._engines.get(versions) or self.load(versions)
+        if found is not None:
+            while len(self._engines) >= MOST_ENGINES and versions not in self._engines:
+                self._engines.pop(next(iter(self._engines)), None)
             self._engines[versions] = found
         return found
 
+    def load(self, versions: Versions) -> Engine | None:
+        """The same, read and compiled now."""
+        paths = self.paths(versions)
+        if not self._fetched(paths):
+            return None
+        found = Engine.load(*paths)
+        if found.versions != versions:
+            raise ArchiveError(
+                f"{self.folder}: kept files have the versions {found.versions}, expected "
+                f"{versions}; one of them was changed"
+            )
+        return found
+
+    def check(self, versions: Versions) -> None:
+        """Raises ArchiveError unless the three files of some versions are there as they decided."""
+        folder, policy, catalogue = self.paths(versions)
+        for path, version in (
+            (folder / SCORECARD, versions.scorecard),
+            (policy, versions.policy),
+            (catalogue, versions.catalogue),
+        ):
+            found = sha256(path.read_bytes())[:16] if path.is_file() else "no such file"
+            if found != version:
+                raise ArchiveError(f"{path}: got {found}, expected the version {version}")
+
     def files(self, versions: Versions) -> dict[str, bytes]:
         """The files of some versions that were kept: name without its hash -> content."""
-        folder, policy, catalogue = self._paths(versions)
+        folder, policy, catalogue = self.paths(versions)
         self._fetched((folder, policy, catalogue))
         named = {
-            SCORECARD: folder / SCORECARD, CARD: folder / CARD,
+            SCORECARD: folder / SCORECARD, CARD: folder / CARD, PARITY: folder / PARITY,
             "policy.toml": policy, "catalogue.toml": catalogue,
         }  # fmt: skip
         return {name: path.read_bytes() for name, path in named.items() if path.exists()}
@@ -84,18 +113,18 @@ class Archive:
 
     def take_in(self, folder: Path) -> None:
         """Keep all that another archive's folder holds."""
-        for name, path in _files(folder):
-            _write(path.read_bytes(), self.folder / name)
-        self._share()
+        for path in _files(folder):
+            _write(path.read_bytes(), self.folder / path.relative_to(folder))
+        self._share(self.folder)
 
-    def _share(self) -> None:
-        """Keep all that is in the folder for servers on other machines, too."""
+    def _share(self, *paths: Path) -> None:
+        """Keep files, and all that is in folders, for servers on other machines, too."""
         if self._shared is not None:
             from service.postgres_store import keep_files
 
-            keep_files(
-                self._shared, {name: path.read_bytes() for name, path in _files(self.folder)}
-            )
+            files = [file for path in paths for file in _files(path)]
+            named = {file.relative_to(self.folder).as_posix(): file for file in files}
+            keep_files(self._shared, {name: file.read_bytes() for name, file in named.items()})
 
     def _fetched(self, paths: tuple[Path, Path, Path]) -> bool:
         """Whether some versions are here, or could be fetched."""
@@ -103,7 +132,8 @@ class Archive:
             self.fetch()
         return all(path.exists() for path in paths)
 
-    def _paths(self, versions: Versions) -> tuple[Path, Path, Path]:
+    def paths(self, versions: Versions) -> tuple[Path, Path, Path]:
+        """Where the scorecard's folder, the policy and the catalogue of some versions are kept."""
         for name in (versions.scorecard, versions.policy, versions.catalogue):
             if not _HASH.fullmatch(name):  # a ledger that was tampered with names no other file
                 raise ArchiveError(f"{self.folder}: got the version {name[:40]!r}, expected a hash")
@@ -114,15 +144,24 @@ class Archive:
         )
 
 
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    for path in folder.rglob("*"):
-        if path.is_file() and path.suffix != ".part":
-            yield path.relative_to(folder).as_posix(), path
+def _files(path: Path) -> Iterator[Path]:
+    for found in [path] if path.is_file() else path.rglob("*"):
+        if found.is_file() and found.suffix != ".part":
+            yield found
 
 
-def _copy(source: Path, to: Path) -> None:
-    if not to.exists():
-        _write(source.read_bytes(), to)
+def _copy(source: Path, to: Path, version: str | None = None) -> None:
+    """Copy a file that is not there yet, and only while it still has the version it is kept for."""
+    if to.exists():
+        return
+    content = source.read_bytes()
+    found = sha256(content)[:16]
+    if version not in (None, found):
+        raise ArchiveError(
+            f"{source}: got {found}, expected the version {version} that was read a moment ago: "
+            "the file is being changed"
+        )
+    _write(content, to)
 
 
 def _write(content: bytes, to: Path) -> None:
@@ -131,5 +170,13 @@ def _write(content: bytes, to: Path) -> None:
         return
     to.parent.mkdir(parents=True, exist_ok=True)
     part = to.with_name(f"{to.name}.{os.getpid()}.part")
-    part.write_bytes(content)
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(to)
+    folder = os.open(to.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name, too, is there after a power cut
+    finally:
+        os.close(folder)

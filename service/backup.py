@@ -1,7 +1,8 @@
 """Backup and restore: a ledger copied while it is written to, and put back.
 
-A backup is a SQLite ledger whatever was backed up, with the desk and the versions beside it: it can
-be verified, replayed and served as it is. What is committed when the copy is made is in it, whole.
+A backup is a SQLite ledger whatever was backed up, with desk, consents, swaps and versions beside:
+it can be verified, replayed and served as it is. What is committed when the copy is made is in it,
+whole.
 """
 
 from pathlib import Path
@@ -21,18 +22,19 @@ from service.ledger import (
 )
 from service.store import NoLedger, is_postgres, sqlite_path
 
-DESK = "desk"
+BESIDE = ("desk", "consents", "swaps")
+"""Ledgers beside a ledger: what people did, what firms allowed, what decided."""
 
 
 class Copied(Struct, frozen=True):
-    """What a copy holds, walked record by record after it was made."""
+    """What a copy holds, walked record by record after it was made; `beside` by name."""
 
     ledger: Verification
-    desk: Verification | None
+    beside: dict[str, Verification]
 
 
 def backup(url: str, to: Path) -> Copied:
-    """Copy a ledger, its desk and its versions into a new file and what lies beside it.
+    """Copy a ledger and all that is beside it into a new file and what lies beside that.
 
     Raises LedgerError when there is something already, or when the copy does not verify.
     """
@@ -41,11 +43,11 @@ def backup(url: str, to: Path) -> Copied:
     to.parent.mkdir(parents=True, exist_ok=True)
     copy = f"sqlite:///{to.absolute()}"
     _copy(url, copy)
-    desk = _copy_desk(url, copy)
+    beside = _copy_beside(url, copy)
     archive = Archive.beside(url)
     archive.fetch()
     Archive.beside(copy).take_in(archive.folder)
-    return Copied(_checked(copy), _checked(desk) if desk else None)
+    return Copied(_checked(copy), {name: _checked(one) for name, one in beside.items()})
 
 
 def restore(source: Path, url: str) -> Copied:
@@ -59,9 +61,9 @@ def restore(source: Path, url: str) -> Copied:
         _copy(copy, url)
     else:
         _taken_in(copy, url)
-    desk = _copy_desk(copy, url, restoring=True)
+    beside = _copy_beside(copy, url, restoring=True)
     Archive.beside(url).take_in(versions_folder(copy))
-    return Copied(_checked(url), _checked(desk) if desk else None)
+    return Copied(_checked(url), {name: _checked(one) for name, one in beside.items()})
 
 
 def _copy(url: str, copy: str) -> None:
@@ -77,18 +79,21 @@ def _taken_in(url: str, into: str) -> None:
         target.restore(source.records())
 
 
-def _copy_desk(url: str, copy: str, *, restoring: bool = False) -> str | None:
-    """The desk's events, when there is a desk; the URL of their copy."""
-    source, target = ledger_beside(url, DESK), ledger_beside(copy, DESK)
-    try:
-        open_ledger(source, read_only=True).close()
-    except NoLedger:
-        return None
-    if restoring and (is_postgres(target) or sqlite_path(target).exists()):
-        _taken_in(source, target)
-    else:
-        _copy(source, target)
-    return target
+def _copy_beside(url: str, copy: str, *, restoring: bool = False) -> dict[str, str]:
+    """Copy the ledgers beside one that there are: name, URL of the copy."""
+    copied: dict[str, str] = {}
+    for name in BESIDE:
+        source, target = ledger_beside(url, name), ledger_beside(copy, name)
+        try:
+            open_ledger(source, read_only=True).close()
+        except NoLedger:
+            continue
+        if restoring and (is_postgres(target) or sqlite_path(target).exists()):
+            _taken_in(source, target)
+        else:
+            _copy(source, target)
+        copied[name] = target
+    return copied
 
 
 def _copy_pages(path: Path, to: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service import backoffice, custody, imports, keyring, scorecards, worlds
+from service import backoffice, custody, imports, keyring, operating, scorecards, worlds
 from service.options import (
     Artifact,
     LedgerUrl,
@@ -40,6 +40,7 @@ app.add_typer(scorecards.app)
 app.add_typer(imports.app)
 app.add_typer(backoffice.app)
 app.add_typer(custody.app)
+app.add_typer(operating.app)
 app.add_typer(worlds.app)
 app.add_typer(keyring.app, name="keys")
 

@@ -26,18 +26,29 @@ def verify(
     key: SigningKey = None,
     public_key: Annotated[Path | None, typer.Option(help="instead of --key, to check only")] = None,
 ) -> None:
-    """Walk every hash chain of a ledger; exit 1, naming the place, when one is broken."""
+    """Walk every hash chain of a ledger and its swaps; exit 1, naming the place, when broken."""
     from service.heads import noted
     from service.ledger import verify as walked
+    from service.swaps import check
 
     known: list[Head] = []
     if heads is not None:
         public = public_key.read_bytes() if public_key else _signer(key).public_pem
         known = list(noted(heads, public))
-    found = walked(settings_of(ledger=ledger).ledger, head, known)
+    url = settings_of(ledger=ledger).ledger
+    found = walked(url, head, known)
     if not found.ok:
         fail(f"broken at record {found.broken_seq} of writer {found.broken_writer}: {found.what}")
     _show(found)
+    swaps = check(url)
+    if swaps is None:
+        return
+    chain = swaps.chain
+    if not chain.ok:
+        fail(f"swaps: broken at record {chain.broken_seq}: {chain.what}")
+    if swaps.what is not None:
+        fail(f"swaps: {swaps.what}")
+    out.print(f"{chain.records} swaps, intact; what they brought in is kept as it decided")
 
 
 @app.command()

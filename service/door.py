@@ -132,6 +132,7 @@ class Door:
                 message = {**message, "headers": [*message["headers"], *told]}
             await send(message)
 
+        asked["caller"] = caller.name  # who is on record for what is changed
         await self._app(asked, receive, answer)
 
     def _caller(self, authorization: bytes) -> Caller:

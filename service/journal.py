@@ -95,14 +95,15 @@ _decision = msgspec.json.Decoder(_Decision).decode
 class Journal:
     """Totals and the latest lines of one ledger, as far as this process saw or wrote them."""
 
-    def __init__(self, ledger: Ledger, institutions: int, products: int) -> None:
+    def __init__(self, ledger: Ledger, offered: Callable[[], tuple[int, int]]) -> None:
+        """`offered` says how many institutions and products there are now."""
         self._ledger, self._reading = ledger, threading.Lock()
         self._read: dict[int, int] = {}
         self._until = {head.writer: head.seq for head in ledger.heads()}
         self._earlier: deque[Line] = deque(maxlen=MOST_LINES)
         self._noted: deque[Line] = deque(maxlen=MOST_LINES)
         self._sums = _Sums()
-        self._about = (institutions, products)
+        self._offered = offered
 
     def note(self, seq: int, decision: Decision, name: str) -> None:
         """Note a decision just recorded; from the one thread that records."""
@@ -120,7 +121,7 @@ class Journal:
     def totals(self) -> Totals:
         """The totals up to now; not whole while earlier records are still being read."""
         self._read_on()
-        sums, (institutions, products) = self._sums, self._about
+        sums, (institutions, products) = self._sums, self._offered()
         return Totals(
             decisions=sum(sums.counted.values()),
             approved=sums.counted["approve"],

@@ -76,6 +76,7 @@ def told(record: logging.LogRecord) -> dict[str, Any]:
     asked = current.get(None)
     if asked is not None:
         about["request_id"] = asked.request_id
+        about |= {"key_id": asked.caller} if asked.caller else {}
     given = record.__dict__
     about |= {name: given[name] for name in FIELDS if given.get(name) not in (None, "")}
     if record.exc_info and record.exc_info[0] is not None:

@@ -25,6 +25,7 @@ from service.replay import Replay
 from service.schedule import Plan
 from service.scores import Score, Scores
 from service.showcase import FirmLine
+from service.swaps import Back, Live, Swap, Wanted
 
 EXAMPLES = Path(__file__).parent / "examples.json"
 """A posted request and the reply to it; kept true by a test."""
@@ -45,7 +46,7 @@ def document(scores: Scores) -> dict[str, Any]:
         scores,
         Request, Decision, Place, Notice, ProblemDocument, Recourse, Plan, Line, Totals, Reading,
         Replay, Verification, Case, Queued, Ruling, Signature, Dispute, Answer, SignIn, State,
-        FirmLine, Score, ShortApplication, SubjectGrant, ConsentRecord,
+        FirmLine, Score, ShortApplication, SubjectGrant, ConsentRecord, Live, Wanted, Swap, Back,
     )  # fmt: skip
     reply = components["Decision"]
     reply["properties"]["record"] = {"$ref": "#/components/schemas/Place"}
@@ -250,6 +251,14 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
     ("post", "/v1/consents/{consent_id}/revocation", "revoke_consent",
      "Take a consent back: no source is asked under it any more", None, "ConsentRecord",
      ("404", "503")),
+    ("get", "/v1/versions", "get_versions",
+     "Which scorecard, policy and catalogue decide, since when, and what was before", None, "Live",
+     ()),
+    ("post", "/v1/swaps", "swap",
+     "Decide with others from now on; 200 when they do already, 422 when one is refused", "Wanted",
+     "Swap", ("400", "409", "415", "422", "503")),
+    ("post", "/v1/rollbacks", "roll_back", "Decide again with what decided before the latest swap",
+     "Back", "Swap", ("400", "409", "415", "422", "503")),
     ("get", "/v1/sources", "get_sources", "How every source is doing", None, None, ("404",)),
     ("post", "/v1/desk/session", "sign_in", "An officer signs in or out", "SignIn", None,
      ("403", "422")),
@@ -280,7 +289,7 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
             one = _ref(told.removesuffix("[]"))
             schema = {"type": "array", "items": one} if told.endswith("[]") else one
         reply = {"description": "OK", "content": {"application/json": {"schema": schema}}}
-        status = {"start_benchmark": "202", "grant_consent": "201"}.get(name, "200")
+        status = _STATUS.get(name, "200")
         operation: dict[str, Any] = {
             "operationId": name,
             "summary": summary,
@@ -297,6 +306,7 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
     return paths
 
 
+_STATUS = {"start_benchmark": "202", "grant_consent": "201", "swap": "201", "roll_back": "201"}
 _ASKED = {
     "name": "q",
     "in": "query",

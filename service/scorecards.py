@@ -45,6 +45,7 @@ def train(
         fail("train --table: expected --target COL, the column that says how a loan ended")
     from model import flat, leakage
 
+    out.width = max(out.width, 110)  # columns come with sentences
     with err.status("training") as status:
         card = flat.train(
             table or Path(),

@@ -9,7 +9,6 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
-from model.artifact import CARD
 from service import logs
 from service.app import create_app, create_scores_app
 from service.archive import Archive
@@ -29,6 +28,7 @@ from service.options import settle
 from service.scores import Scores
 from service.settings import Settings
 from service.showcase import read
+from service.versions import InForce, Swaps
 from service.watch import Watch
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def make(settings: Settings, engine: Engine, watch: Watch) -> ASGIApp:
     ledger = open_ledger(settings.ledger)
     archive = Archive.beside(settings.ledger)
     archive.keep(engine.versions, settings.artifact, settings.policy_file, settings.catalogue_file)
-    catalogue = engine.catalogue
+    swaps = Swaps.beside(settings.ledger, engine, archive, settings.releases)
     gateway = None
     if settings.exchange is not None:
         from service.sources import Gateway, GatewaySettings  # only who asks sources pays for it
@@ -51,27 +51,26 @@ def make(settings: Settings, engine: Engine, watch: Watch) -> ASGIApp:
     stores = {"ledger": ledger.ready, "desk": desk.ready}
     if gateway is not None:
         stores["consents"] = gateway.consents.ready
-    health = Health(lambda: engine, stores)
+    health = Health(lambda: swaps.now.engine, stores)
 
     def standing() -> Standing:
         sources = gateway.health() if gateway is not None else []
-        versions = msgspec.structs.asdict(engine.versions)
+        versions = msgspec.structs.asdict(swaps.now.engine.versions)
         return Standing(health.parts(), ledger.commits, sources, versions)
 
     watch.meters.standing = standing
     return create_app(
         Parts(
             settings=settings,
-            engine=engine,
+            swaps=swaps,
             ledger=ledger,
             archive=archive,
-            journal=Journal(ledger, len(catalogue.institutions), len(catalogue.products)),
+            journal=Journal(ledger, lambda: _offered(swaps.now)),
             desk=desk,
             clocks=Clocks(),
             sessions=Sessions(settings.officers),
-            benchmark=Benchmark(lambda out: _benchmark(settings.artifact, out)),
+            benchmark=Benchmark(lambda out: _benchmark(swaps.now, out)),
             showcase=read(settings.showcase),
-            about=(settings.artifact / CARD).read_bytes(),
             gateway=gateway,
             watch=watch,
             health=health,
@@ -137,9 +136,16 @@ def _traces(settings: Settings) -> "Traces | None":
     return Traces.to(settings.traces)
 
 
-def _benchmark(artifact: Path, out: Path) -> list[str]:
-    """A short benchmark of a server like this one, with a ledger of its own."""
+def _offered(now: InForce) -> tuple[int, int]:
+    """How many institutions and products there are."""
+    catalogue = now.engine.catalogue
+    return len(catalogue.institutions), len(catalogue.products)
+
+
+def _benchmark(now: InForce, out: Path) -> list[str]:
+    """A short benchmark of a server that decides as this one does, with a ledger of its own."""
     return [
+        "env", f"YIDAITONG_POLICY={now.policy}", f"YIDAITONG_CATALOGUE={now.catalogue}",
         sys.executable, "-m", "service.cli", "bench", "--seconds", "0.5",
-        "--artifact", str(artifact), "--json", str(out),
+        "--artifact", str(now.scorecard), "--json", str(out),
     ]  # fmt: skip

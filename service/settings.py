@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(
         default=None, description="product catalogue; the packaged one when not given"
     )
+    releases: Path = Field(
+        default=HOME / "releases",
+        description="folder that a running server may swap scorecard, policy, catalogue in from",
+    )
     exchange: str | None = Field(
         default=None,
         pattern=r"^https?://",

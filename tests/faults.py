@@ -4,6 +4,7 @@ uv run python -m tests.faults server 200     # SIGKILL of the server, SQLite
 uv run python -m tests.faults servers 200    # SIGKILL of one of two servers, PostgreSQL
 uv run python -m tests.faults database 20    # SIGKILL of PostgreSQL
 uv run python -m tests.faults tmpfs          # a disk that really is full (needs root)
+uv run python -m tests.faults swaps 100      # scorecard, policy, catalogue swapped under load
 """
 
 import os
@@ -228,7 +229,7 @@ if __name__ == "__main__":
     from msgspec import json
 
     from service.settings import Settings
-    from synthetic_data.stories import application
+    from synthetic_data.stories import STORIES, application
     from tests.conftest import serve_command
 
     what, artifact = sys.argv[1], Settings().artifact
@@ -240,6 +241,14 @@ if __name__ == "__main__":
     with TemporaryDirectory() as folder:
         if what == "tmpfs":
             told = tmpfs(lambda url: serve_command(artifact, url), body)
+        elif what == "swaps":
+            from tests.swapping import swap_under_load
+
+            url, releases = f"sqlite:///{folder}/ledger.db", Path(folder) / "releases"
+            bodies = [json.encode(application(code)) for code in STORIES]
+            told = swap_under_load(
+                serve_command(artifact, url), url, releases, artifact, bodies, count
+            )
         elif what == "server":
             url = f"sqlite:///{folder}/ledger.db"
             told = kill_servers(serve_command(artifact, url), url, body, count)

@@ -101,6 +101,8 @@ TESTED_WITHIN = {
     "modelcard": "test_report",
     "backoffice": "test_backtest",
     "custody": "test_heads",
+    "swaps": "test_versions",
+    "operating": "test_versions",
     "evidence_check": "test_evidence",
     "store": "test_ledger",
     "options": "test_cli",

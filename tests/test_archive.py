@@ -62,7 +62,7 @@ def test_versions_kept_by_one_machine_are_found_on_another(
     assert found.versions == engine.versions
     assert there.files(engine.versions) == here.files(engine.versions)
     assert set(here.files(engine.versions)) == {
-        "scorecard.json", "card.json", "policy.toml", "catalogue.toml"
+        "scorecard.json", "card.json", "parity.json", "policy.toml", "catalogue.toml"
     }  # fmt: skip
     keep_files(url, {"../outside.toml": b""})
     with pytest.raises(ArchiveError, match="not a version"):

@@ -39,7 +39,7 @@ def test_a_folder_without_a_scorecard_says_how_to_make_one(tmp_path: Path) -> No
 
 def test_the_card_says_what_it_was_made_from(artifact_and_card: tuple[Path, Card]) -> None:
     _, card = artifact_and_card
-    assert set(card.hashes) == {"scorecard.json", "estimator.joblib"}
+    assert set(card.hashes) == {"scorecard.json", "estimator.joblib", "parity.json"}
     assert card.loans["train"] > card.loans["held_out"] > 0
     assert card.loans["first_vintage"] < card.loans["held_out_from"] <= card.loans["last_vintage"]
     assert {"scikit-learn", "yidaitong"} <= set(card.versions)

@@ -78,7 +78,7 @@ def test_a_backup_is_put_back_and_goes_on(ledger_url: str, tmp_path: Path) -> No
         before[0].decision_id, "Lin", Dispute(source="tax", said="the return was filed in time")
     )
     desk.close()
-    assert backup(old, copy).desk is not None
+    assert set(backup(old, copy).beside) == {"desk"}
     runner = CliRunner()
     ran = runner.invoke(app, ["restore", str(copy), "--ledger", ledger_url])
     assert (ran.exit_code, "3 records, 1 chain intact" in ran.output) == (0, True), ran.output

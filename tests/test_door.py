@@ -71,6 +71,9 @@ WAYS = {
     ("POST", "/v1/desk/decisions/d1/rulings"): {"lend"},
     ("GET", "/metrics"): set(),
     ("POST", "/v1/benchmarks"): set(),
+    ("GET", "/v1/versions"): {"lend", "audit"},
+    ("POST", "/v1/swaps"): set(),
+    ("POST", "/v1/rollbacks"): set(),
     ("DELETE", "/v1/decisions/d1"): set(),
 }
 
@@ -86,6 +89,18 @@ def test_each_scope_gets_in_where_it_may_and_nowhere_else(
             assert reply.status_code == 200, scope
         else:
             assert "operate" in problem(reply, 403, "not-allowed")
+
+
+def test_who_was_let_in_is_handed_on(keys: Keys) -> None:
+    key, token = keys.add("operator", ["operate"], 60)
+    seen: list[str] = []
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["caller"])
+        await inside(scope, receive, send)
+
+    calls(Door(noting, keys, None, 60))("POST", "/v1/swaps", token)
+    assert seen == [key.key_id]
 
 
 @pytest.mark.parametrize("token", [None, "", "guess", "ydt_00000000_guess", "a.b.c"])

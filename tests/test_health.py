@@ -28,10 +28,13 @@ def disk() -> Iterator[Disk]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(ledgers, "FRESH_S", 0.0)
     return Settings(
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}", showcase=tmp_path / "none", open=True
+        ledger=f"sqlite:///{tmp_path / 'ledger.db'}",
+        artifact=artifact,
+        showcase=tmp_path / "none",
+        open=True,
     )
 
 

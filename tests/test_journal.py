@@ -30,10 +30,10 @@ def keep(ledger: Ledger, body: bytes, decided: Decide, number: int) -> Decision:
 def test_totals_count_every_record_once(
     ledger: Ledger, stories: dict[str, bytes], decided: Decide
 ) -> None:
-    assert Journal(ledger, 56, 146).totals().decisions == 0
+    assert Journal(ledger, lambda: (56, 146)).totals().decisions == 0
     bodies = list(stories.values())
     told = [keep(ledger, body, decided, at) for at, body in enumerate(bodies[:2])]
-    journal = Journal(ledger, 56, 146)
+    journal = Journal(ledger, lambda: (56, 146))
     for at, body in enumerate(bodies[2:], 2):
         told.append(keep(ledger, body, decided, at))
         journal.note(at + 1, told[-1], "a firm")
@@ -53,7 +53,7 @@ def test_decisions_are_found_by_name_code_id_and_verdict(
     told = {
         code: keep(ledger, body, decided, at) for at, (code, body) in enumerate(stories.items())
     }
-    journal, mask = Journal(ledger, 56, 146), told["mask-maker"]
+    journal, mask = Journal(ledger, lambda: (56, 146)), told["mask-maker"]
     assert [line.decision_id for line in journal.find()][::-1] == [
         one.decision_id for one in told.values()
     ]
@@ -76,7 +76,7 @@ def test_a_long_ledger_is_read_in_parts(
     body = stories["young-shop"]
     for number in range(7):
         keep(ledger, body, decided, number)
-    journal = Journal(ledger, 56, 146)
+    journal = Journal(ledger, lambda: (56, 146))
     seen = [journal.totals() for _ in range(4)]
     assert [one.decisions for one in seen] == [3, 6, 7, 7]
     assert [one.whole for one in seen] == [False, False, True, True]

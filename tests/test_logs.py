@@ -162,7 +162,7 @@ def fail_everywhere(
 
 
 def test_nothing_posted_and_no_key_is_ever_logged(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = Keys(tmp_path / "keys.json")
     tokens = {
@@ -171,8 +171,9 @@ def test_nothing_posted_and_no_key_is_ever_logged(
     plain = io.StringIO()
     with running(exchange_command()) as exchange, logging_to("json", "DEBUG") as log:
         settings = Settings(
-            port=0, ledger=f"sqlite:///{tmp_path / 'ledger.db'}", showcase=tmp_path / "none",
-            keys=tmp_path / "keys.json", exchange=exchange.url, log="json",
+            port=0, ledger=f"sqlite:///{tmp_path / 'ledger.db'}", artifact=artifact,
+            showcase=tmp_path / "none", keys=tmp_path / "keys.json",
+            exchange=exchange.url, log="json",
         )  # fmt: skip
         naked = logging.StreamHandler(plain)
         logging.getLogger().addHandler(naked)

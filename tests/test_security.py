@@ -54,10 +54,13 @@ DEEP = {
 
 @pytest.mark.parametrize("body", DEEP.values(), ids=list(DEEP))
 def test_nothing_nested_deep_breaks_any_route(
-    engine: Engine, tmp_path: Path, stories: dict[str, bytes], body: bytes
+    engine: Engine, artifact: Path, tmp_path: Path, stories: dict[str, bytes], body: bytes
 ) -> None:
     settings = Settings(
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}", showcase=tmp_path / "none", open=True
+        ledger=f"sqlite:///{tmp_path / 'ledger.db'}",
+        artifact=artifact,
+        showcase=tmp_path / "none",
+        open=True,
     )
 
     async def talk(client: httpx.AsyncClient) -> dict[str, int]:

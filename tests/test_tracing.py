@@ -25,9 +25,12 @@ STEPS = ["portrait", "assess", "policy", "limit", "offers", "ledger"]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(artifact: Path, tmp_path: Path) -> Settings:
     return Settings(
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}", showcase=tmp_path / "none", open=True
+        ledger=f"sqlite:///{tmp_path / 'ledger.db'}",
+        artifact=artifact,
+        showcase=tmp_path / "none",
+        open=True,
     )
 
 

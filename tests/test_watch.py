@@ -14,9 +14,9 @@ from tests.in_process import JSON, talking
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(artifact: Path, tmp_path: Path) -> Settings:
     return Settings(
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}", showcase=tmp_path / "none",
+        ledger=f"sqlite:///{tmp_path / 'ledger.db'}", artifact=artifact, showcase=tmp_path / "none",
         keys=tmp_path / "keys.json",
     )  # fmt: skip
 

@@ -32,6 +32,7 @@ from service.problem import Problem
 from service.replay import replay, versions_of
 from service.settings import Settings
 from service.showcase import Showcase
+from service.versions import Swaps
 from service.watch import Watch
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     """What the console is made of, made once at start."""
 
     settings: Settings
-    engine: Engine
+    swaps: Swaps
     ledger: Ledger
     archive: Archive
     journal: Journal
@@ -55,10 +56,14 @@ class Parts(Struct, frozen=True, kw_only=True):
     sessions: Sessions
     benchmark: Benchmark
     showcase: Showcase | None
-    about: bytes
-    gateway: "Gateway | None" = None
     watch: Watch
     health: Health
+    gateway: "Gateway | None" = None
+
+    @property
+    def engine(self) -> Engine:
+        """What decides now; whoever needs it more than once asks once."""
+        return self.swaps.now.engine
 
 
 class Queued(Struct, frozen=True, kw_only=True):
@@ -252,7 +257,6 @@ def _showcase(parts: Parts) -> _Routes:
 
 def _running(parts: Parts) -> _Routes:
     """The clocks, the benchmark, and what this server decides with."""
-    engine, settings = parts.engine, parts.settings
 
     async def clocks(_: Request) -> Response:
         return answer(await run_in_threadpool(parts.clocks.read))
@@ -266,23 +270,25 @@ def _running(parts: Parts) -> _Routes:
         return answer(parts.benchmark.state(), 202)
 
     async def scorecard(_: Request) -> Response:
-        return answer({"scorecard": engine.scorer.card, "card": Raw(parts.about)})
+        now = parts.swaps.now
+        return answer({"scorecard": now.engine.scorer.card, "card": Raw(now.about)})
 
     async def policy(_: Request) -> Response:
         from service.linter import lint  # takes a while to import, and few ask
 
-        findings = await run_in_threadpool(lint, settings.policy_file, today())
+        now = parts.swaps.now
+        findings = await run_in_threadpool(lint, now.policy, today())
         return answer(
             {
-                "version": engine.versions.policy,
+                "version": now.engine.versions.policy,
                 "findings": [str(one) for one in findings],
-                "rules": list(engine.policy.rules.values()),
-                "text": settings.policy_file.read_text("utf-8"),
+                "rules": list(now.engine.policy.rules.values()),
+                "text": now.policy.read_text("utf-8"),
             }
         )
 
     async def catalogue(_: Request) -> Response:
-        kept = engine.catalogue
+        kept = parts.engine.catalogue
         return answer(
             {
                 "version": kept.version,
