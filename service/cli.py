@@ -150,7 +150,9 @@ def demo(
 def bench(
     url: Annotated[str | None, typer.Option(help="a running server; started when left out")] = None,
     rate: Annotated[float | None, typer.Option(help="open-loop requests a second")] = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="10 to 90 % of saturation")] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="10 % of saturation to five times it")
+    ] = False,
     seconds: Annotated[float, typer.Option(min=0.5, help="length of each measurement")] = 5.0,
     json: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
     naive: Annotated[bool, typer.Option(help="measure the naive baseline beside it")] = True,
@@ -163,6 +165,9 @@ def bench(
     floor: Annotated[
         bool, typer.Option("--floor", help="C2 beside the least a durable reply costs")
     ] = False,
+    postgres: Annotated[
+        str | None, typer.Option(help="with --floor: postgresql://... of an empty ledger")
+    ] = None,
     artifact: Artifact = None,
 ) -> None:
     """Measure decision time: C3 in process, C2 over HTTP, beside what tutorials teach."""
@@ -208,6 +213,7 @@ def bench(
                 lambda port, ledger: _serve_command(port, ledger, artifact),
                 seconds=seconds,
                 folder=Path(folder),
+                postgres=postgres,
                 step=status.update,
             )
         out.print(yardsticks.table(beside))
