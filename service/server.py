@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from service.tracing import Traces
 
 
-def make(settings: Settings, engine: Engine, watch: Watch) -> ASGIApp:
+def make(settings: Settings, engine: Engine, watch: Watch | None = None) -> ASGIApp:
     """The application of some settings; raises the errors of its parts."""
+    watch = watch or Watch()
     ledger = open_ledger(settings.ledger)
     archive = Archive.beside(settings.ledger)
     archive.keep(engine.versions, settings.artifact, settings.policy_file, settings.catalogue_file)
