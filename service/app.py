@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.credit_file import Fault
-from service import intake, notice, versions
+from service import desk_api, intake, notice, versions
 from service.application import parse
 from service.body import invalid, json_body
 from service.chain import Key, Receipt, Record
@@ -73,7 +73,9 @@ def create_app(parts: Parts) -> ASGIApp:
 
     async def get_decision(request: Request) -> Response:
         record = await found(ledger, request)
-        return _json(with_record(record.decision, record))
+        reply = _json(with_record(record.decision, record))
+        reply.headers.update(await run_in_threadpool(desk_api.links, parts.desk, record))
+        return reply
 
     async def get_notice(request: Request) -> Response:
         lang = _choice(request, "lang", notice.LANGS)
@@ -89,6 +91,7 @@ def create_app(parts: Parts) -> ASGIApp:
     decisions = _Decisions(parts)
     app.router.routes.extend(intake.routes(parts, decisions.decided))
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
+    app.router.routes.extend(desk_api.routes(parts, decisions.decided))
     app.router.routes.extend(api.routes(parts))
     app.router.routes.extend(versions.routes(swaps))
     app.router.routes.extend(Pages(parts, Assets()).routes())
@@ -262,7 +265,8 @@ class _Decisions:
             del waiting[decision.decision_id]
         self._clocks.add(time.perf_counter_ns() - received, decided - begun)
         registry = asked.credit_file.registry
-        self._journal.note(receipt.seq, decision, registry.name if registry else "")
+        name = registry.name if registry else ""
+        self._journal.note(receipt.seq, decision, name, receipt.writer)
         self._watch.decided(decision, received, begun, appended)
         return with_record(stored, receipt)
 

@@ -155,6 +155,7 @@ def bench(
     ] = False,
     seconds: Annotated[float, typer.Option(min=0.5, help="length of each measurement")] = 5.0,
     json: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
+    html: Annotated[Path | None, typer.Option(help="also write them as a page")] = None,
     naive: Annotated[bool, typer.Option(help="measure the naive baseline beside it")] = True,
     engine_only: Annotated[
         bool, typer.Option("--engine", help="in process only, beside peers")
@@ -220,7 +221,7 @@ def bench(
         if json is not None:
             json.write_bytes(msgspec.json.format(msgspec.json.encode(beside)))
         return
-    benches.run(
+    report = benches.run(
         out,
         decide_once=decide_once,
         server_command=lambda port, ledger: _serve_command(port, ledger, artifact),
@@ -233,6 +234,10 @@ def bench(
         seconds=seconds,
         out_json=json,
     )
+    if html is not None:
+        from service.bench_page import page
+
+        html.write_text(page(report), "utf-8")
 
 
 def _bench_sources(rate: float, seconds: float, json: Path | None, artifact: Path | None) -> None:

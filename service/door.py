@@ -25,10 +25,12 @@ from service.settings import Settings
 
 log = logging.getLogger("yidaitong")
 OPEN = ("/healthz", "/readyz")
-_BY_ID = r"/v1/decisions/[^/]+(/notice|/offers/[^/]+/schedule)?"
+_BY_ID = r"/v1/decisions/[^/]+(/notice|/case|/offers/[^/]+/schedule)?"
+_OF_APPLICANT = r"/v1/decisions/[^/]+/(disputes|person-requests|evidence)"
 _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("POST", r"/v1/(decisions|applications|consents|previews|recourse|scores)", ("apply", "lend")),
     ("POST", r"/v1/consents/[^/]+/revocation", ("apply", "lend")),
+    ("POST", _OF_APPLICANT, ("apply", "lend")),
     ("GET", rf"{_BY_ID}|/v1/consents/[^/]+|/openapi\.json", ("apply", "lend", "audit")),
     ("POST", r"/v1/desk/.+", ("lend",)),
     ("POST", r"/v1/decisions/[^/]+/replay", ("lend", "audit")),
@@ -122,6 +124,7 @@ class Door:
             seen().caller = caller.shown
             _allowed(caller, asked["method"], asked["path"])
             told = self._counted(caller)
+            asked["state"] = {**asked.get("state", {}), "caller": caller.name}
         except Problem as problem:
             seen().problem = problem.kind
             await _refuse(problem, send)

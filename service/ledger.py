@@ -378,8 +378,11 @@ def verify(url: str, expected_head: str | None = None, noted: Iterable[Head] = (
     their places: records cut off after them cannot be missed, because they must be in a chain.
     Raises LedgerUnavailable when there is no ledger to walk.
     """
+    from service.erasure import recorded  # it is made of ledgers itself
+
     expected = None if expected_head is None else _hash(expected_head)
-    return walk(_everything(url), expected, noted)
+    erasures, broken = recorded(url)
+    return broken or walk(_everything(url), expected, noted, erasures)
 
 
 def _everything(url: str) -> Iterator[Record]:

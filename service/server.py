@@ -19,6 +19,7 @@ from service.console.api import Parts
 from service.console.session import Sessions
 from service.decide import Engine
 from service.desk import Desk
+from service.desk_terms import DeskTerms
 from service.door import Door, guarded
 from service.health import Health
 from service.journal import Journal
@@ -48,7 +49,7 @@ def make(settings: Settings, engine: Engine, watch: Watch | None = None) -> ASGI
 
         asked = GatewaySettings.load(settings.sources_file)
         gateway = Gateway.to(settings.exchange, asked, settings.ledger)
-    desk = Desk.beside(settings.ledger)
+    desk = Desk.beside(settings.ledger, DeskTerms.load(settings.desk_file))
     stores = {"ledger": ledger.ready, "desk": desk.ready}
     if gateway is not None:
         stores["consents"] = gateway.consents.ready

@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     showcase: Path = Field(
         default=HOME / "showcase", description="folder of what the console shows besides the ledger"
     )
+    desk: Path | None = Field(
+        default=None, description="terms of the desk; the packaged ones when not given"
+    )
+    retention_days: int | None = Field(
+        default=None, ge=1, description="days after which `erase` erases; none, it must be told"
+    )
     officers: list[str] = Field(
         default=["Lin 林", "Zhao 赵", "Chen 陈"], description="who may sign in at the desk"
     )
@@ -106,3 +112,8 @@ class Settings(BaseSettings):
     def sources_file(self) -> Path:
         """The settings of sources in force."""
         return self.sources or Path(__file__).parent / "sources.toml"
+
+    @property
+    def desk_file(self) -> Path:
+        """The terms of the desk in force."""
+        return self.desk or Path(__file__).parent / "desk.toml"

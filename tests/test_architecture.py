@@ -107,6 +107,7 @@ TESTED_WITHIN = {
     "store": "test_ledger",
     "options": "test_cli",
     "keyring": "test_keys",
+    "desk_openapi": "test_desk_api",
     "worlds": "test_cli",
     "cells": "test_linter",
     "sentences": "test_linter",
