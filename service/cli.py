@@ -96,6 +96,7 @@ def serve(
     open: Annotated[
         bool | None, typer.Option("--open", help="ask nobody for a key; this machine only")
     ] = None,
+    log: Annotated[str | None, typer.Option(help="how to log: text or json")] = None,
 ) -> None:
     """Start the server with its console; without a scorecard it makes the demo's first.
 
@@ -106,7 +107,7 @@ def serve(
 
     settings = settings_of(
         host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase,
-        exchange=exchange, open=open,
+        exchange=exchange, open=open, log=log,
     )  # fmt: skip
     address = f"http://{settings.host}:{settings.port}"
     if (scores := own_table(settings.artifact)) is not None:

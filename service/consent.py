@@ -79,6 +79,10 @@ class Consents:
         """Close the file of events."""
         self._ledger.close()
 
+    def ready(self) -> bool:
+        """Whether a consent can be written now."""
+        return self._ledger.ready()
+
     def get(self, consent_id: str) -> ConsentRecord:
         """A consent as it stands; raises Problem when there is none."""
         record = self._records.get(consent_id)

@@ -108,6 +108,10 @@ class Desk:
         """Close the file of events."""
         self._ledger.close()
 
+    def ready(self) -> bool:
+        """Whether an officer's word can be written now."""
+        return self._ledger.ready()
+
     def case(self, decision_id: str, matter: Matter | None = None) -> Case:
         """Where a decision stands; open when nobody has said anything."""
         self._follow()

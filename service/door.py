@@ -7,6 +7,7 @@ a server on loopback allows.
 
 import base64
 import binascii
+import hashlib
 import logging
 import math
 import re
@@ -19,6 +20,7 @@ from starlette.types import Scope as Asked
 
 from service.keys import Keys, KeysError
 from service.problem import MEDIA_TYPE, Problem
+from service.seen import seen
 from service.settings import Settings
 
 log = logging.getLogger("yidaitong")
@@ -32,6 +34,7 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("GET", rf"{_BY_ID}|/v1/consents/[^/]+|/openapi\.json", ("apply", "lend", "audit")),
     ("POST", r"/v1/desk/.+", ("lend",)),
     ("POST", r"/v1/decisions/[^/]+/replay", ("lend", "audit")),
+    ("GET", r"/metrics", ()),
     ("GET", r".*", ("lend", "audit")),
 )
 """Method, path, scopes that may; `operate` may everything. The first that fits counts."""
@@ -44,6 +47,12 @@ class Caller(Struct, frozen=True):
     name: str
     scopes: frozenset[str]
     per_minute: int
+
+    @property
+    def shown(self) -> str:
+        """The caller as logs may know it: a token's subject can be a person's name."""
+        kind, _, subject = self.name.partition(" ")
+        return f"{kind} {hashlib.sha256(subject.encode()).hexdigest()[:12]}" if subject else kind
 
 
 def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -112,16 +121,18 @@ class Door:
             return
         try:
             caller = self._caller(dict(asked["headers"]).get(b"authorization", b""))
+            seen().caller = caller.shown
             _allowed(caller, asked["method"], asked["path"])
             told = self._counted(caller)
             asked["state"] = {**asked.get("state", {}), "caller": caller.name}
         except Problem as problem:
+            seen().problem = problem.kind
             await _refuse(problem, send)
             return
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *told]
+                message = {**message, "headers": [*message["headers"], *told]}
             await send(message)
 
         asked["caller"] = caller.name  # who is on record for what is changed

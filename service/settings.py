@@ -75,6 +75,17 @@ class Settings(BaseSettings):
     jwt_per_minute: int = Field(default=600, ge=1, description="requests a minute, a JWT's subject")
     tls_cert: Path | None = Field(default=None, description="certificate chain (PEM): speak TLS")
     tls_key: Path | None = Field(default=None, description="private key of that certificate")
+    log: Literal["text", "json"] = Field(
+        default="text", description="how the server's log is written, to standard error"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = Field(
+        default=None, description="from which level on; none: WARNING of text, INFO of JSON"
+    )
+    traces: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="OTLP/HTTP endpoint that spans are sent to; none, nothing is traced",
+    )
     max_body_bytes: int = Field(
         default=1_000_000, ge=1_000, description="largest request body accepted"
     )

@@ -88,6 +88,7 @@ TESTED_WITHIN = {
     "gathering": "test_sources",
     "openapi": "test_app",
     "body": "test_pages",
+    "seen": "test_watch",
     "server": "test_pages",
     "showcase": "test_study",
     "api": "test_pages",

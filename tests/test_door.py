@@ -75,6 +75,7 @@ WAYS = {
     ("GET", "/zh/desk"): {"lend", "audit"},
     ("POST", "/v1/decisions/d1/replay"): {"lend", "audit"},
     ("POST", "/v1/desk/decisions/d1/rulings"): {"lend"},
+    ("GET", "/metrics"): set(),
     ("POST", "/v1/benchmarks"): set(),
     ("GET", "/v1/versions"): {"lend", "audit"},
     ("POST", "/v1/swaps"): set(),

@@ -25,6 +25,7 @@ from service.console.session import Sessions
 from service.day import today
 from service.decide import Decision, Engine, decide
 from service.desk import Desk
+from service.health import Health
 from service.idempotency import not_erased
 from service.journal import Journal
 from service.ledger import Ledger
@@ -34,6 +35,7 @@ from service.replay import replay, versions_of
 from service.settings import Settings
 from service.showcase import Showcase
 from service.versions import Swaps
+from service.watch import Watch
 
 if TYPE_CHECKING:
     from service.sources import Gateway
@@ -56,6 +58,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     sessions: Sessions
     benchmark: Benchmark
     showcase: Showcase | None
+    watch: Watch
+    health: Health
     gateway: "Gateway | None" = None
 
     @property
