@@ -7,7 +7,7 @@ a category. Missing is never a guess of zero.
 """
 
 from collections.abc import Iterable, Sequence
-from math import dist, log, nan, sqrt
+from math import log, nan, sqrt
 
 from model.credit_file import (
     FIRST_SOURCES,
@@ -143,6 +143,9 @@ def _invoices(section: Invoices) -> tuple[float, ...]:
     last_3m, last_6m = sum(sales[-3:]), sum(sales[-6:])
     full = window.known == 24
     mean = sales_12m / months
+    squares = 0.0
+    for amount in year:  # month by month: recorded decisions hang on the last digit
+        squares += (amount - mean) * (amount - mean)
     gap = _longest_gap(issued) if 0 in issued else 0
     red = sum(window.year(section.red_yuan))
     top_share = section.top_buyer_share_12m
@@ -154,7 +157,7 @@ def _invoices(section: Invoices) -> tuple[float, ...]:
         float(months - issued.count(0)),
         float(gap),
         ratio_of(last_3m, sales_12m),
-        dist(year, [mean] * months) / sqrt(months) / mean if mean > 0 else nan,
+        sqrt(squares / months) / mean if mean > 0 else nan,
         nan if top_share is None else top_share,
         sum(window.year(section.buyers)) / months,
         ratio_of(sum(window.year(section.void_count)), sum(issued)),

@@ -36,9 +36,12 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 def fitting(body: dict[str, Any]) -> dict[str, Any]:
     """A body as generated, with the parts that must agree with others or with today replaced."""
-    if "credit_file" in body:
-        return _request(body)
     body = copy.deepcopy(body)
+    if "credit_file" in body:
+        body["credit_file"] = _credit_file(body["credit_file"])
+    if isinstance(body.get("application"), dict):
+        kept = {name: body["application"][name] for name in ("amount_yuan", "tenor_months")}
+        body["application"] = KNOWN["request"]["application"] | kept
     firm = KNOWN["request"]["application"]["applicant"]
     for name in body.keys() & {"applicant", "subject"}:
         body[name] = firm
@@ -47,21 +50,20 @@ def fitting(body: dict[str, Any]) -> dict[str, Any]:
     if "evidence_sha256" in body:
         body |= DATES
     if isinstance(body.get("consent"), dict):
-        body["consent"] |= DATES
-    elif "consent" in body:
+        dates = DATES if "expires" in body["consent"] else {"granted": DATES["granted"]}
+        body["consent"] |= dates
+    elif isinstance(body.get("consent"), str):
         body["consent"] = KNOWN["paths"]["consent_id"][0]
     return body
 
 
-def _request(body: dict[str, Any]) -> dict[str, Any]:
-    """A request on record, with the numbers and the absent sections of the generated one."""
-    whole = copy.deepcopy(KNOWN["request"])
-    for name in ("amount_yuan", "tenor_months", "purpose"):
-        whole["application"][name] = body["application"][name]
-    for source, section in body["credit_file"].items():
-        kept = whole["credit_file"].get(source)
-        if section is None and source in whole["credit_file"]:
-            whole["credit_file"][source] = None
+def _credit_file(generated: dict[str, Any]) -> dict[str, Any]:
+    """The credit file on record, with the numbers and the absent sections of the generated one."""
+    whole: dict[str, Any] = copy.deepcopy(KNOWN["request"]["credit_file"])
+    for source, section in generated.items():
+        kept = whole.get(source)
+        if section is None:
+            whole[source] = None
         elif isinstance(section, dict) and kept is not None:
             kept |= {
                 name: value

@@ -1,4 +1,5 @@
 import math
+import random
 from datetime import date
 
 import msgspec
@@ -120,3 +121,15 @@ def test_every_feature_has_a_place_and_a_direction() -> None:
     ordered = [f for f in FEATURES if f.kind == "ordered"]
     assert all(f.categories for f in ordered)
     assert sum(f.direction != 0 for f in FEATURES) >= 25
+
+
+def test_the_variation_of_sales_is_summed_month_by_month() -> None:
+    """As the first release did, to the last digit: its records replay to the same bytes."""
+    drawn = random.Random(7)
+    for _ in range(200):
+        sales = [round(drawn.lognormvariate(11.0, 0.8), 2) for _ in range(24)]
+        mean, squares = sum(sales[-12:]) / 12, 0.0
+        for amount in sales[-12:]:
+            squares += (amount - mean) * (amount - mean)
+        found = seen(invoices=invoices(TWO_YEARS, sales))["sales_cv_12m"]
+        assert found == math.sqrt(squares / 12) / mean
