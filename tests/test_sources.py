@@ -339,12 +339,20 @@ def test_of_any_subset_of_dead_sources_the_rest_is_gathered_in_time(
 
 
 def test_no_subset_of_dead_sources_is_lent_more_than_the_degraded_cap(
-    healthy: Request, decided: Callable[[Request], Decision]
+    healthy: Request, decided: Callable[[Request], Decision], credit_files: list[CreditFile]
 ) -> None:
-    """Every subset of the first twelve sources, or of all."""
+    """Every subset of the first twelve sources, or of all; a firm that all of them know."""
     terms = Policy.load(DEFAULT_POLICY).file.sources
     caps: dict[str, float] = {str(name): cap for name, cap in terms.helpful.items()}
-    asked = replace(healthy, application=replace(healthy.application, amount_yuan=2e7))
+    told: dict[str, Any] = {name: getattr(healthy.credit_file, name) for name in ASKED}
+    for name in ASKED:
+        others = (getattr(file, name) for file in credit_files)
+        told[name] = told[name] or next(section for section in others if section is not None)
+    asked = replace(
+        healthy,
+        application=replace(healthy.application, amount_yuan=2e7),
+        credit_file=replace(healthy.credit_file, **told),
+    )
     most_yuan, seen, capped = decided(asked).limit_yuan, 0, 0
     for bits in product((False, True), repeat=len(ASKED)):
         dead = [name for name, down in zip(ASKED, bits, strict=True) if down]
