@@ -48,8 +48,19 @@ def test_every_share_is_one(found: list[Found]) -> None:
         assert (row.shap is None) == (row.shap_lift is None) == (find_spec("shap") is None)
 
 
+def test_debt_and_buyers_can_be_known_beforehand_and_refusals_to_pay_cannot(
+    found: list[Found],
+) -> None:
+    """What the world shows, on all its defaults; what our reasons make of it: docs/accuracy.md."""
+    apart = {row.cause: row.apart for row in found if row.apart is not None}
+    for cause in ("over_leverage", "late_payer"):
+        assert apart[cause].known, apart[cause]
+    assert not apart["wilful"].known, apart["wilful"]
+    assert KNOWABLE in {row.cause for row in found}
+
+
 def test_a_cause_is_known_by_its_own_features_or_not_at_all(credit_files: list[CreditFile]) -> None:
-    """Half the firms are made to owe much: debt tells them, what they file does not."""
+    """Some firms are made to owe much: debt tells them, what they file tells no other cause."""
     rng = np.random.default_rng(3)
     portraits = [list(portrait(one)) for one in credit_files[:400]]
     loaded = rng.random(len(portraits)) < 0.3
