@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.credit_file import Fault
-from service import intake, notice, versions
+from service import desk_api, intake, notice, versions
 from service.application import parse
 from service.body import invalid, json_body
 from service.chain import Key, Receipt, Record
@@ -41,7 +41,9 @@ from service.problem import MEDIA_TYPE, Problem
 from service.recourse import recourse
 from service.schedule import plan
 from service.scores import Scores
+from service.seen import seen
 from service.turns import REFUSAL, Turns
+from service.watch import Watch
 
 log = logging.getLogger("yidaitong")
 PATH, SCORES = "/v1/decisions", "/v1/scores"
@@ -71,7 +73,9 @@ def create_app(parts: Parts) -> ASGIApp:
 
     async def get_decision(request: Request) -> Response:
         record = await found(ledger, request)
-        return _json(with_record(record.decision, record))
+        reply = _json(with_record(record.decision, record))
+        reply.headers.update(await run_in_threadpool(desk_api.links, parts.desk, record))
+        return reply
 
     async def get_notice(request: Request) -> Response:
         lang = _choice(request, "lang", notice.LANGS)
@@ -87,6 +91,7 @@ def create_app(parts: Parts) -> ASGIApp:
     decisions = _Decisions(parts)
     app.router.routes.extend(intake.routes(parts, decisions.decided))
     app.router.routes.append(Route(PATH, decisions, methods=["POST"]))
+    app.router.routes.extend(desk_api.routes(parts, decisions.decided))
     app.router.routes.extend(api.routes(parts))
     app.router.routes.extend(versions.routes(swaps))
     app.router.routes.extend(Pages(parts, Assets()).routes())
@@ -98,28 +103,25 @@ def create_app(parts: Parts) -> ASGIApp:
         (at, get_decision),
         (f"{at}/notice", get_notice),
         (f"{at}/offers/{{product}}/schedule", get_schedule),
-        ("/readyz", _readyz(parts)),
+        ("/readyz", parts.health.readyz),
+        ("/metrics", parts.watch.metrics),
         ("/openapi.json", _schema(lambda: swaps.now.scores)),
     ):
         app.add_route(path, handler, methods=["GET"])
 
+    parts.watch.knows(app.router.routes)
+
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
-        direct = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
-        await (decisions if direct else app)(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            scope["endpoint"] = decisions
+            await decisions(scope, receive, send)
+        else:
+            await app(scope, receive, send)
 
     return front
 
 
-def _readyz(parts: Parts) -> Callable[[Request], Awaitable[Response]]:
-    async def readyz(_: Request) -> Response:
-        if not parts.ledger.ready():
-            raise Problem("not-ready", 503, "The ledger cannot write.", headers=_RETRY)
-        return _json(_encode({"status": "ready", "versions": parts.engine.versions}))
-
-    return readyz
-
-
-def create_scores_app(scores: Scores, max_body_bytes: int = 1_000_000) -> ASGIApp:
+def create_scores_app(scores: Scores, watch: Watch, max_body_bytes: int = 1_000_000) -> ASGIApp:
     """The web application over a scorecard of a lender's own table: it scores, decides nothing."""
     app = _fastapi()
     ready = _constant({"status": "ready", "versions": scores.versions})
@@ -135,9 +137,11 @@ def create_scores_app(scores: Scores, max_body_bytes: int = 1_000_000) -> ASGIAp
 
     app.add_route(SCORES, _post_scores(lambda: scores, max_body_bytes), methods=["POST"])
     app.add_route("/readyz", ready, methods=["GET"])
+    app.add_route("/metrics", watch.metrics, methods=["GET"])
     app.add_route("/openapi.json", _schema(lambda: scores, alone=True), methods=["GET"])
     for path in ("/", PATH, PATH + "/{rest:path}", "/v1/recourse"):
         app.add_route(path, decides_nothing, methods=["GET", "POST"])
+    watch.knows(app.router.routes)
     return app
 
 
@@ -197,8 +201,8 @@ class _Decisions:
     def __init__(self, parts: Parts) -> None:
         self._swaps, self._ledger = parts.swaps, parts.ledger
         self._max_body_bytes = parts.settings.max_body_bytes
-        self._clocks, self._journal = parts.clocks, parts.journal
-        self._turns = Turns()
+        self._clocks, self._journal, self._watch = parts.clocks, parts.journal, parts.watch
+        self._turns = parts.watch.meters.turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI defines it."""
@@ -214,6 +218,7 @@ class _Decisions:
             return
         except Exception as error:
             if error is REFUSAL:
+                seen().problem = REFUSAL.kind
                 await send(_REFUSED[0])
                 await send(_REFUSED[1])
                 return
@@ -250,13 +255,19 @@ class _Decisions:
         if gathering is not None:
             decision = replace(decision, gathering=gathering)
         stored = _encode(decision)
+        waiting = self._watch.meters.waiting
+        waiting[decision.decision_id] = appended = time.perf_counter_ns()
         try:
             receipt = await self._ledger.append(decision.decision_id, body, stored, key)
         except KeyTaken as taken:
             return with_record(same_request(taken.record, key).decision, taken.record)
+        finally:
+            del waiting[decision.decision_id]
         self._clocks.add(time.perf_counter_ns() - received, decided - begun)
         registry = asked.credit_file.registry
-        self._journal.note(receipt.seq, decision, registry.name if registry else "")
+        name = registry.name if registry else ""
+        self._journal.note(receipt.seq, decision, name, receipt.writer)
+        self._watch.decided(decision, received, begun, appended)
         return with_record(stored, receipt)
 
 
@@ -369,4 +380,5 @@ async def _render(_: Request, error: Exception) -> Response:
         problem = Problem(
             "internal", 500, "An unforeseen error; no decision was recorded by this request."
         )
+    seen().problem = problem.kind
     return Response(problem.body(), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

@@ -21,6 +21,8 @@ _NAME = re.compile(
 MOST_ENGINES = 8
 """Engines that are kept compiled for replays."""
 
+_HASH = re.compile(r"[0-9A-Za-z]{1,64}")
+
 
 class ArchiveError(RuntimeError):
     """A kept version that is not what its name says: which file, what was found."""
@@ -132,6 +134,9 @@ class Archive:
 
     def paths(self, versions: Versions) -> tuple[Path, Path, Path]:
         """Where the scorecard's folder, the policy and the catalogue of some versions are kept."""
+        for name in (versions.scorecard, versions.policy, versions.catalogue):
+            if not _HASH.fullmatch(name):  # a ledger that was tampered with names no other file
+                raise ArchiveError(f"{self.folder}: got the version {name[:40]!r}, expected a hash")
         return (
             self.folder / f"scorecard-{versions.scorecard}",
             self.folder / f"policy-{versions.policy}.toml",

@@ -28,6 +28,7 @@ def replay(
     Each with the scorecard, policy and catalogue it was made with, kept beside the ledger.
     """
     from service.archive import Archive
+    from service.chain import erased
     from service.ledger import open_ledger
     from service.replay import replay as replayed
     from service.replay import versions_of
@@ -39,8 +40,11 @@ def replay(
         if found is None and decision_id != "all":
             fail(f"{decision_id!r} is not in the ledger; expected a decision_id, or `all`")
         chosen = [found] if found else records.records()
-        count = 0
+        count = gone = 0
         for record in chosen:
+            if erased(record):
+                gone += 1
+                continue
             count += 1
             made_with = archive.engine(versions_of(record)) or engine
             result = replayed(record, made_with)
@@ -48,6 +52,8 @@ def replay(
                 differing += 1
                 err.print(f"{result.decision_id} differs at {result.difference}", soft_wrap=True)
     out.print(f"{count} replayed, {count - differing} with the same bytes, {differing} different")
+    if gone:
+        out.print(f"{gone} not replayed: their personal data were erased")
     raise typer.Exit(1 if differing else 0)
 
 

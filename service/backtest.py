@@ -22,6 +22,7 @@ from model.features import INDEX
 from model.portrait import portrait
 from service import limit as limits
 from service.application import Application, Consent, Request
+from service.chain import erased
 from service.decide import Engine, dates, decide, facts, within_products
 from service.ledger import open_ledger
 from service.lpr import lpr_1y
@@ -313,9 +314,9 @@ def world_chunks(world: Path) -> list[Chunk]:
 
 
 def ledger_chunks(url: str) -> Iterator[Chunk]:
-    """The applications recorded in a ledger, which may be in use."""
+    """The applications recorded in a ledger, which may be in use; those erased are left out."""
     with open_ledger(url, read_only=True) as ledger:
-        records = ledger.records()
+        records = (record for record in ledger.records() if not erased(record))
         while some := [record.request for record in islice(records, CHUNK)]:
             yield Chunk(requests=some, applications=len(some))
 

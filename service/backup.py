@@ -11,19 +11,19 @@ import apsw
 from msgspec import Struct
 
 from service.archive import Archive
+from service.audit import BESIDE, beside
 from service.chain import Verification
 from service.ledger import (
     LedgerError,
     LedgerUnavailable,
-    ledger_beside,
     open_ledger,
     verify,
     versions_folder,
 )
 from service.store import NoLedger, is_postgres, sqlite_path
 
-BESIDE = ("desk", "consents", "swaps")
-"""Ledgers beside a ledger: what people did, what firms allowed, what decided."""
+OTHERS = (*BESIDE, "swaps")
+"""Ledgers beside a ledger: what people did, what firms allowed, what was erased, what decided."""
 
 
 class Copied(Struct, frozen=True):
@@ -43,11 +43,11 @@ def backup(url: str, to: Path) -> Copied:
     to.parent.mkdir(parents=True, exist_ok=True)
     copy = f"sqlite:///{to.absolute()}"
     _copy(url, copy)
-    beside = _copy_beside(url, copy)
+    copied = _copy_beside(url, copy)
     archive = Archive.beside(url)
     archive.fetch()
     Archive.beside(copy).take_in(archive.folder)
-    return Copied(_checked(copy), {name: _checked(one) for name, one in beside.items()})
+    return Copied(_checked(copy), {name: _checked(one) for name, one in copied.items()})
 
 
 def restore(source: Path, url: str) -> Copied:
@@ -61,9 +61,9 @@ def restore(source: Path, url: str) -> Copied:
         _copy(copy, url)
     else:
         _taken_in(copy, url)
-    beside = _copy_beside(copy, url, restoring=True)
+    copied = _copy_beside(copy, url, restoring=True)
     Archive.beside(url).take_in(versions_folder(copy))
-    return Copied(_checked(url), {name: _checked(one) for name, one in beside.items()})
+    return Copied(_checked(url), {name: _checked(one) for name, one in copied.items()})
 
 
 def _copy(url: str, copy: str) -> None:
@@ -82,8 +82,8 @@ def _taken_in(url: str, into: str) -> None:
 def _copy_beside(url: str, copy: str, *, restoring: bool = False) -> dict[str, str]:
     """Copy the ledgers beside one that there are: name, URL of the copy."""
     copied: dict[str, str] = {}
-    for name in BESIDE:
-        source, target = ledger_beside(url, name), ledger_beside(copy, name)
+    for name in OTHERS:
+        source, target = beside(url, name), beside(copy, name)
         try:
             open_ledger(source, read_only=True).close()
         except NoLedger:

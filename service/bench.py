@@ -32,8 +32,8 @@ from service.process import running
 from service.settings import HOME
 
 PATH = "/v1/decisions"
-BUSY, OPEN, MAX_CALLS, UNSTEADY = 16, 64, 2_000_000, 3
-SWEEP = [tenths / 10 for tenths in range(1, 10)]
+BUSY, OPEN, CROWD, MAX_CALLS, UNSTEADY = 16, 64, 512, 2_000_000, 3
+SWEEP = [*(tenths / 10 for tenths in range(1, 10)), 1.5, 2.0, 5.0]
 PACKAGES = {
     "uvicorn", "uvloop", "httptools", "fastapi", "pydantic", "msgspec", "apsw", "hdrhistogram",
     "scikit-learn", "pandas", "numpy", "joblib",
@@ -107,9 +107,11 @@ class _Side(Struct, frozen=True):
         more = self.allow_remote
         return closed_loop(self.url, [self.body], concurrency, self.seconds, allow_remote=more)
 
-    def open(self, rate_per_s: float) -> LoadResult:
+    def open(self, rate_per_s: float, connections: int = OPEN) -> LoadResult:
         rate_per_s, more = max(rate_per_s, 1.5 / self.seconds), self.allow_remote
-        return open_loop(self.url, [self.body], rate_per_s, self.seconds, OPEN, allow_remote=more)
+        return open_loop(
+            self.url, [self.body], rate_per_s, self.seconds, connections, allow_remote=more
+        )
 
 
 _SIDES: tuple[Literal["ours"], Literal["naive"]] = ("ours", "naive")
@@ -188,7 +190,8 @@ def bench(
                     taken["open", side.name].append(side.open(same_share_per_s))
         for share in SWEEP if sweep else []:
             step(f"C2 ours, open loop at {share:.0%} of saturation")
-            taken[f"sweep {share:.0%}", "ours"].append(ours.open(share * at_16["ours"]))
+            load = ours.open(share * at_16["ours"], OPEN if share < 1 else CROWD)
+            taken[f"sweep {share:.0%}", "ours"].append(load)
     figures, steps = _figures(taken)
     headline = {figure.key: figure.ratio for figure in figures if figure.side == "ours"}
     ratios = Ratios(headline["C3"], headline[f"closed {BUSY}"])
@@ -301,7 +304,8 @@ def _method(seconds: float, rounds: int, used: float, naive: bool, threads: int 
         "shown, the range of the rounds beside them. C3: perf_counter_ns around each call, garbage "
         "collector on. C2: POST over loopback keep-alive connections from a process of its own; "
         f"open loop: constant rate at {used:.0%} of the throughput at {BUSY} connections, at most "
-        f"{OPEN} connections, latency counted from the moment a request was due. "
+        f"{OPEN} connections ({CROWD} above saturation, where what comes too late is "
+        "refused and counts as an error), latency counted from the moment a request was due. "
         "Percentiles by hdrhistogram, 3 digits. Nothing is pinned to a core. The load average was "
         "read before the start. Ratios are withheld on errors or unsteady rounds. "
     )

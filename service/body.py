@@ -54,6 +54,8 @@ async def read(request: Request, kind: type[Any], most: int = 20_000) -> Any:
         place, _, where = str(error).partition(" - at `$")
         field = where.rstrip("`").lstrip(".") or "body"
         raise Fault(field, "the body posted", place.lower()) from None
+    except RecursionError:
+        raise Fault("body", "deeply nested JSON", "nesting as in the schema") from None
 
 
 def invalid(fault: Fault) -> Problem:

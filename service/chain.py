@@ -10,16 +10,28 @@ writer 1 follows 32 zero bytes, that of writer n follows SHA-256("yidaitong writ
 chain can be passed off as another's. Hashes are taken over the bytes as stored, never over a
 re-encoding. The contents are hashed before a record has its place in the chain, so the one thread
 that chains has little to do.
+
+The chain holds digests of the contents, not the contents: a record whose personal data were erased
+keeps both digests in a stub where its bytes were, and fits as before. A stub begins with a zero
+byte, which no JSON does, and holds what is kept for statistics; that is covered by the hash in the
+erasure event (service/erasure.py), without which an erased record counts as broken.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
+from types import MappingProxyType
+from typing import TypeAlias
 
 from msgspec import Struct
 
 GENESIS = bytes(32)
 """What the first record of the first writer follows."""
+
+
+_ERASED = b"\0erased\0"
+Places: TypeAlias = Mapping[tuple[int, int], str]
+"""Writer and number of each record whose erasure was recorded -> hash of what is kept of it."""
 
 
 class Unreadable(Exception):
@@ -85,6 +97,34 @@ class Verification(Struct, frozen=True):
     broken_writer: int | None = None
     broken_seq: int | None = None
     what: str | None = None
+    erased: int = 0
+
+
+def erased(record: Record) -> bool:
+    """Whether the personal data of a record were erased: only stubs are left."""
+    return record.request.startswith(_ERASED) or record.decision.startswith(_ERASED)
+
+
+def stub(stored: bytes, keep: bytes) -> bytes:
+    """What is put in the place of stored bytes: their SHA-256, and what is kept of them."""
+    return _ERASED + _digest(stored) + keep
+
+
+def kept(stored: bytes) -> bytes:
+    """The stored bytes, or what is kept of them after an erasure."""
+    return stored[len(_ERASED) + 32 :] if stored.startswith(_ERASED) else stored
+
+
+def stubs_hash(request: bytes, decision: bytes) -> str:
+    """SHA-256 over both stubs of an erased record, as its erasure event has it."""
+    return hashlib.sha256(content_hash(request, decision)).hexdigest()
+
+
+def _digest(stored: bytes) -> bytes:
+    """SHA-256 of what was recorded; 32 bytes."""
+    if stored.startswith(_ERASED):
+        return stored[len(_ERASED) : len(_ERASED) + 32]
+    return hashlib.sha256(stored).digest()
 
 
 def genesis(writer: int) -> bytes:
@@ -109,12 +149,15 @@ def chained(prev_hash: bytes, decision_id: str, content: bytes, key: Key | None 
 
 
 def walk(
-    records: Iterable[Record], expected: str | None = None, noted: Iterable[Head] = ()
+    records: Iterable[Record],
+    expected: str | None = None,
+    noted: Iterable[Head] = (),
+    erasures: Places = MappingProxyType({}),
 ) -> Verification:
     """Follow all chains, given writer by writer in order, and name the first broken place.
 
     `expected` is a head hash noted earlier, `noted` are heads noted with their places: without
-    them a cut at the end cannot be seen.
+    them a cut at the end cannot be seen. `erasures` are those recorded.
     """
     heads: list[Head] = []
     known: dict[tuple[int, int], set[str]] = {}
@@ -123,6 +166,7 @@ def walk(
             known.setdefault((head.writer, head.seq), set()).add(head.hash)
     seen = expected in (None, GENESIS.hex())
     what: str | None = None
+    gone = 0
     try:
         for writer, chain in groupby(records, lambda record: record.writer):
             heads.append(Head(writer, 0, genesis(writer).hex()))
@@ -130,6 +174,10 @@ def walk(
                 at = (writer, record.seq)
                 if what := _misfit(record, heads[-1], known.pop(at, {record.hash})):
                     return _broken(heads, what)
+                if erased(record):
+                    gone += 1
+                    if erasures.get(at) != stubs_hash(record.request, record.decision):
+                        return _broken(heads, "erased, and no erasure event says so")
                 heads[-1] = Head(writer, record.seq, record.hash)
                 seen = seen or record.hash == expected
             if any(of == writer for of, _ in known):
@@ -141,7 +189,7 @@ def walk(
     if not seen:
         what = f"no record has the expected head {expected}: records were cut off or rewritten"
         return _broken(heads or [Head(1, 0, GENESIS.hex())], what)
-    return Verification(True, sum(head.seq for head in heads), heads)
+    return Verification(True, sum(head.seq for head in heads), heads, erased=gone)
 
 
 def _broken(heads: list[Head], what: str) -> Verification:
@@ -186,5 +234,5 @@ def own_hash(record: Record) -> bytes:
     key = None
     if record.key is not None or record.body_hash is not None:
         key = Key(record.key or "", bytes.fromhex(record.body_hash or ""))
-    content = content_hash(record.request, record.decision)
+    content = _digest(record.request) + _digest(record.decision)
     return chained(bytes.fromhex(record.prev_hash), record.decision_id, content, key)

@@ -96,6 +96,7 @@ def serve(
     open: Annotated[
         bool | None, typer.Option("--open", help="ask nobody for a key; this machine only")
     ] = None,
+    log: Annotated[str | None, typer.Option(help="how to log: text or json")] = None,
 ) -> None:
     """Start the server with its console; without a scorecard it makes the demo's first.
 
@@ -106,7 +107,7 @@ def serve(
 
     settings = settings_of(
         host=host, port=port, ledger=ledger, artifact=artifact, showcase=showcase,
-        exchange=exchange, open=open,
+        exchange=exchange, open=open, log=log,
     )  # fmt: skip
     address = f"http://{settings.host}:{settings.port}"
     if (scores := own_table(settings.artifact)) is not None:
@@ -149,9 +150,12 @@ def demo(
 def bench(
     url: Annotated[str | None, typer.Option(help="a running server; started when left out")] = None,
     rate: Annotated[float | None, typer.Option(help="open-loop requests a second")] = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="10 to 90 % of saturation")] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="10 % of saturation to five times it")
+    ] = False,
     seconds: Annotated[float, typer.Option(min=0.5, help="length of each measurement")] = 5.0,
     json: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
+    html: Annotated[Path | None, typer.Option(help="also write them as a page")] = None,
     naive: Annotated[bool, typer.Option(help="measure the naive baseline beside it")] = True,
     engine_only: Annotated[
         bool, typer.Option("--engine", help="in process only, beside peers")
@@ -162,6 +166,9 @@ def bench(
     floor: Annotated[
         bool, typer.Option("--floor", help="C2 beside the least a durable reply costs")
     ] = False,
+    postgres: Annotated[
+        str | None, typer.Option(help="with --floor: postgresql://... of an empty ledger")
+    ] = None,
     artifact: Artifact = None,
 ) -> None:
     """Measure decision time: C3 in process, C2 over HTTP, beside what tutorials teach."""
@@ -207,13 +214,14 @@ def bench(
                 lambda port, ledger: _serve_command(port, ledger, artifact),
                 seconds=seconds,
                 folder=Path(folder),
+                postgres=postgres,
                 step=status.update,
             )
         out.print(yardsticks.table(beside))
         if json is not None:
             json.write_bytes(msgspec.json.format(msgspec.json.encode(beside)))
         return
-    benches.run(
+    report = benches.run(
         out,
         decide_once=decide_once,
         server_command=lambda port, ledger: _serve_command(port, ledger, artifact),
@@ -226,6 +234,10 @@ def bench(
         seconds=seconds,
         out_json=json,
     )
+    if html is not None:
+        from service.bench_page import page
+
+        html.write_text(page(report), "utf-8")
 
 
 def _bench_sources(rate: float, seconds: float, json: Path | None, artifact: Path | None) -> None:

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from model.credit_file import Fault, Uscc
 from service.application import SourceName
+from service.chain import erased
 from service.ledger import DuplicateDecision, Ledger, ledger_beside, open_ledger
 from service.problem import FieldError, Problem
 
@@ -64,6 +65,8 @@ class Consents:
         self._ledger = events
         self._records: dict[str, ConsentRecord] = {}
         for event in events.records():
+            if erased(event):
+                continue
             record = msgspec.json.decode(event.request, type=ConsentRecord)
             self._records[record.consent_id] = record
 
@@ -75,6 +78,10 @@ class Consents:
     def close(self) -> None:
         """Close the file of events."""
         self._ledger.close()
+
+    def ready(self) -> bool:
+        """Whether a consent can be written now."""
+        return self._ledger.ready()
 
     def get(self, consent_id: str) -> ConsentRecord:
         """A consent as it stands; raises Problem when there is none."""

@@ -1,6 +1,6 @@
 """Commands that keep the ledger safe and prove what is in it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,9 +26,9 @@ def verify(
     key: SigningKey = None,
     public_key: Annotated[Path | None, typer.Option(help="instead of --key, to check only")] = None,
 ) -> None:
-    """Walk every hash chain of a ledger and its swaps; exit 1, naming the place, when broken."""
+    """Walk every hash chain of a ledger and of what is beside it; exit 1 when one is broken."""
+    from service.audit import audit
     from service.heads import noted
-    from service.ledger import verify as walked
     from service.swaps import check
 
     known: list[Head] = []
@@ -36,10 +36,16 @@ def verify(
         public = public_key.read_bytes() if public_key else _signer(key).public_pem
         known = list(noted(heads, public))
     url = settings_of(ledger=ledger).ledger
-    found = walked(url, head, known)
-    if not found.ok:
-        fail(f"broken at record {found.broken_seq} of writer {found.broken_writer}: {found.what}")
-    _show(found)
+    found = audit(url, head, known)
+    for name, one in found.items():
+        where = "" if name == "decisions" else f"{name}: "
+        if not one.ok:
+            place = f"record {one.broken_seq} of writer {one.broken_writer}"
+            fail(f"{where}broken at {place}: {one.what}")
+    _show(found.pop("decisions"))
+    for name, one in found.items():
+        gone = f", {one.erased} erased" if one.erased else ""
+        out.print(f"{name}: {one.records} events{gone}, {_chains(one)} intact")
     swaps = check(url)
     if swaps is None:
         return
@@ -111,6 +117,58 @@ def restore(
     _show(put_back(source, url).ledger)
 
 
+@app.command()
+def erase(
+    before: Annotated[
+        str | None, typer.Option(help="YYYY-MM-DD, in China; the settings' retention_days else")
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="USCC of the one firm to erase")] = None,
+    why: Annotated[str, typer.Option(help="noted in the erasure event")] = "retention",
+    by: Annotated[
+        str | None, typer.Option(help="who erases; the user of this machine else")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
+    ledger: LedgerUrl = None,
+) -> None:
+    """Erase the personal data of decisions made before a day; the chains still verify.
+
+    A SQLite ledger must not be in use meanwhile; backups and a challenger's ledger are apart.
+    """
+    from getpass import getuser
+
+    from service.erasure import Wanted
+    from service.erasure import erase as erased
+
+    settings = settings_of(ledger=ledger)
+    wanted = Wanted(
+        before=_first_kept_day(before, settings.retention_days),
+        subject=subject, by=by or getuser(), why=why, dry_run=dry_run,
+    )  # fmt: skip
+    found = erased(settings.ledger, wanted)
+    would = "would be erased" if dry_run else "erased"
+    out.print(
+        f"{found.decisions} decisions, {found.events} events of the desk and {found.consents} "
+        f"consents from before {wanted.before} {would}; {found.already} were already"
+    )
+    if found.waiting:
+        out.print(f"{found.waiting} left: somebody works on them at the desk")
+    if found.in_force:
+        out.print(f"{found.in_force} consents of the firm left: still in force on that day")
+
+
+def _first_kept_day(given: str | None, days: int | None) -> date:
+    from service.day import today
+
+    if given is not None:
+        try:
+            return date.fromisoformat(given)
+        except ValueError:
+            fail(f"before: got {given!r}, expected a day as YYYY-MM-DD")
+    if days is None:
+        fail("before: expected a day, or the setting YIDAITONG_RETENTION_DAYS")
+    return today() - timedelta(days=days)
+
+
 def _signer(key: Path | None) -> "Signer":
     from service.signing import Signer
 
@@ -120,5 +178,9 @@ def _signer(key: Path | None) -> "Signer":
 def _show(found: "Verification") -> None:
     for one in found.heads:
         out.print(f"writer {one.writer}: {one.seq} records, head {one.hash}", soft_wrap=True)
-    chains = f"{len(found.heads)} chain{'s' * (len(found.heads) != 1)}"
-    out.print(f"{found.records} records, {chains} intact")
+    gone = f", {found.erased} erased" if found.erased else ""
+    out.print(f"{found.records} records{gone}, {_chains(found)} intact")
+
+
+def _chains(found: "Verification") -> str:
+    return f"{len(found.heads)} chain{'s' * (len(found.heads) != 1)}"

@@ -7,6 +7,7 @@ a server on loopback allows.
 
 import base64
 import binascii
+import hashlib
 import logging
 import math
 import re
@@ -19,17 +20,21 @@ from starlette.types import Scope as Asked
 
 from service.keys import Keys, KeysError
 from service.problem import MEDIA_TYPE, Problem
+from service.seen import seen
 from service.settings import Settings
 
 log = logging.getLogger("yidaitong")
 OPEN = ("/healthz", "/readyz")
-_BY_ID = r"/v1/decisions/[^/]+(/notice|/offers/[^/]+/schedule)?"
+_BY_ID = r"/v1/decisions/[^/]+(/notice|/case|/offers/[^/]+/schedule)?"
+_OF_APPLICANT = r"/v1/decisions/[^/]+/(disputes|person-requests|evidence)"
 _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("POST", r"/v1/(decisions|applications|consents|previews|recourse|scores)", ("apply", "lend")),
     ("POST", r"/v1/consents/[^/]+/revocation", ("apply", "lend")),
+    ("POST", _OF_APPLICANT, ("apply", "lend")),
     ("GET", rf"{_BY_ID}|/v1/consents/[^/]+|/openapi\.json", ("apply", "lend", "audit")),
     ("POST", r"/v1/desk/.+", ("lend",)),
     ("POST", r"/v1/decisions/[^/]+/replay", ("lend", "audit")),
+    ("GET", r"/metrics", ()),
     ("GET", r".*", ("lend", "audit")),
 )
 """Method, path, scopes that may; `operate` may everything. The first that fits counts."""
@@ -42,6 +47,12 @@ class Caller(Struct, frozen=True):
     name: str
     scopes: frozenset[str]
     per_minute: int
+
+    @property
+    def shown(self) -> str:
+        """The caller as logs may know it: a token's subject can be a person's name."""
+        kind, _, subject = self.name.partition(" ")
+        return f"{kind} {hashlib.sha256(subject.encode()).hexdigest()[:12]}" if subject else kind
 
 
 def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -110,15 +121,18 @@ class Door:
             return
         try:
             caller = self._caller(dict(asked["headers"]).get(b"authorization", b""))
+            seen().caller = caller.shown
             _allowed(caller, asked["method"], asked["path"])
             told = self._counted(caller)
+            asked["state"] = {**asked.get("state", {}), "caller": caller.name}
         except Problem as problem:
+            seen().problem = problem.kind
             await _refuse(problem, send)
             return
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *told]
+                message = {**message, "headers": [*message["headers"], *told]}
             await send(message)
 
         asked["caller"] = caller.name  # who is on record for what is changed

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from service.archive import Archive
-from service.chain import Head, Record, own_hash
+from service.chain import Head, Record, erased, own_hash
 from service.ledger import Ledger, LedgerDamaged, LedgerError
 from service.replay import versions_of
 from service.signing import Signer
@@ -42,6 +42,11 @@ def evidence(ledger: Ledger, decision_id: str, archive: Archive, signer: Signer)
     record = ledger.get(decision_id)
     if record is None:
         raise LedgerError(f"{decision_id!r} is not in the ledger; expected a decision_id")
+    if erased(record):
+        raise LedgerError(
+            f"{decision_id!r}: its personal data were erased, so there is nothing left to show; "
+            "evidence packed before the erasure still checks"
+        )
     files = {
         "README.txt": README.read_bytes(),
         "check.py": CHECK.read_bytes(),

@@ -7,7 +7,7 @@ ledger. It may be quoted, as the draft writes it, or not.
 
 from collections.abc import Mapping
 
-from service.chain import Key, Record
+from service.chain import Key, Record, erased
 from service.problem import FieldError, Problem
 
 HEADER = "Idempotency-Key"
@@ -36,7 +36,10 @@ def key_of(headers: Mapping[bytes, bytes], body: bytes) -> Key | None:
 
 
 def same_request(record: Record, key: Key | None) -> Record:
-    """The record made under a key earlier, if it was for the same body; raises Problem, 409."""
+    """The record made under a key earlier, if it was for the same body; raises Problem.
+
+    409 for another body, 410 when the record's personal data were erased since.
+    """
     if key is None or record.body_hash != key.body_hash.hex():
         expected = "the body it was first used with, or a new key"
         raise Problem(
@@ -45,5 +48,17 @@ def same_request(record: Record, key: Key | None) -> Record:
             f"{HEADER}: this key was used with another body; expected {expected}. Nothing was "
             "recorded by this request.",
             [FieldError(field=HEADER, value=record.key, expected=expected)],
+        )
+    return not_erased(record)
+
+
+def not_erased(record: Record) -> Record:
+    """The record itself; raises Problem, 410, when its personal data were erased."""
+    if erased(record):
+        raise Problem(
+            "erased",
+            410,
+            "The personal data of this decision were erased when their time was over; the chain "
+            "still holds its hashes.",
         )
     return record

@@ -1,20 +1,20 @@
 """The journal: running totals of a ledger, and its latest decisions to be found again.
 
-What was there at the start is read once, in parts, when somebody asks; what this server decides is
-noted as it is recorded, what others that share its ledger decide meanwhile is not. Totals count
-every record; only the latest are kept to be found.
+What was there at the start is read once, in parts, when somebody asks, and so is what other servers
+that share the ledger add; what this server decides is noted as it is recorded. Totals count every
+record; only the latest are kept to be found, and every one that was referred to a person.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import islice
 
 import msgspec
 from msgspec import Struct
 
-from service.chain import Record
+from service.chain import Record, kept
 from service.decide import Decision
 from service.ledger import Ledger
 from service.policy import VERDICTS, Verdict
@@ -102,20 +102,31 @@ class Journal:
         self._until = {head.writer: head.seq for head in ledger.heads()}
         self._earlier: deque[Line] = deque(maxlen=MOST_LINES)
         self._noted: deque[Line] = deque(maxlen=MOST_LINES)
+        self._referred: dict[str, Line] = {}
+        self._ours: set[int] = set()
+        self._marking = threading.Lock()
         self._sums = _Sums()
         self._offered = offered
 
-    def note(self, seq: int, decision: Decision, name: str) -> None:
-        """Note a decision just recorded; from the one thread that records."""
+    def note(self, seq: int, decision: Decision, name: str, writer: int = 1) -> None:
+        """Note a decision just recorded; from the one thread that records.
+
+        The chains this process wrote to are not read again, also when it lost one to another.
+        """
+        with self._marking:
+            if seq <= self._until.get(writer, 0):  # is read, or will be
+                return
+            self._ours.add(writer)
         asked, assessment = decision.application, decision.assessment
-        self._noted.append(
-            Line(
-                seq=seq, decision_id=decision.decision_id, decided_at=decision.decided_at,
-                applicant=asked.applicant, name=name, verdict=decision.verdict,
-                amount_yuan=asked.amount_yuan, limit_yuan=decision.limit_yuan,
-                score=assessment.score, grade=assessment.grade,
-            )
+        line = Line(
+            seq=seq, decision_id=decision.decision_id, decided_at=decision.decided_at,
+            applicant=asked.applicant, name=name, verdict=decision.verdict,
+            amount_yuan=asked.amount_yuan, limit_yuan=decision.limit_yuan,
+            score=assessment.score, grade=assessment.grade,
         )  # fmt: skip
+        self._noted.append(line)
+        if line.verdict == "refer":
+            self._referred[line.decision_id] = line
         self._sums.add(decision.verdict, decision.limit_yuan, decision.timings_us.engine)
 
     def totals(self) -> Totals:
@@ -158,13 +169,33 @@ class Journal:
                     break
         return found
 
+    def referred(self) -> list[Line]:
+        """Every decision referred to a person that was not let go, as far as records were read."""
+        self._read_on()
+        return list(self._referred.values())
+
+    def let_go(self, decision_ids: Iterable[str]) -> None:
+        """Forget that these were referred: nobody waits for them any more."""
+        for decision_id in decision_ids:
+            self._referred.pop(decision_id, None)
+
+    def line(self, decision_id: str) -> Line | None:
+        """One decision, however old; None when it is not in the ledger."""
+        record = self._ledger.get(decision_id)
+        return None if record is None else _line_and_time(record)[0]
+
     def _lines(self) -> list[Line]:
         self._read_on()
         return (list(self._earlier) + list(self._noted))[: -MOST_LINES - 1 : -1]
 
     def _read_on(self) -> None:
-        """Read some more of what was there at the start."""
+        """Read some more of what was there at the start, or was added by others."""
         with self._reading:
+            heads = self._ledger.heads()
+            with self._marking:
+                for head in heads:
+                    if head.writer not in self._ours:
+                        self._until[head.writer] = head.seq
             if self._read == self._until:
                 return
             left = MOST_READ
@@ -177,9 +208,11 @@ class Journal:
                     self._read[writer], left = record.seq, left - 1
 
     def _note_earlier(self, record: Record) -> None:
-        decision, file = _decision(record.decision), _request(record.request).credit_file
-        self._sums.add(decision.verdict, decision.limit_yuan, decision.timings_us.engine)
-        self._earlier.append(_line(record.seq, record.decision_id, decision, file))
+        line, engine_us = _line_and_time(record)
+        self._sums.add(line.verdict, line.limit_yuan, engine_us)
+        self._earlier.append(line)
+        if line.verdict == "refer":
+            self._referred[line.decision_id] = line
 
 
 class _Sums:
@@ -199,10 +232,12 @@ class _Sums:
                 self.approved_yuan += limit_yuan
 
 
-def _line(seq: int, decision_id: str, decision: _Decision, file: _File) -> Line:
-    return Line(
-        seq=seq,
-        decision_id=decision_id,
+def _line_and_time(record: Record) -> tuple[Line, float]:
+    decision = _decision(kept(record.decision))
+    file = _request(kept(record.request)).credit_file
+    line = Line(
+        seq=record.seq,
+        decision_id=record.decision_id,
         decided_at=decision.decided_at,
         applicant=decision.application.applicant,
         name=file.registry.name if file.registry else "",
@@ -212,3 +247,4 @@ def _line(seq: int, decision_id: str, decision: _Decision, file: _File) -> Line:
         score=decision.assessment.score,
         grade=decision.assessment.grade,
     )
+    return line, decision.timings_us.engine

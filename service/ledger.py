@@ -10,6 +10,7 @@ from what the store says.
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -49,21 +50,15 @@ from service.store import (
 )
 
 __all__ = [
-    "DuplicateDecision",
-    "KeyTaken",
-    "Ledger",
-    "LedgerBusy",
-    "LedgerDamaged",
-    "LedgerError",
-    "LedgerUnavailable",
-    "open_ledger",
-    "verify",
-]
+    "DuplicateDecision", "KeyTaken", "Ledger", "LedgerBusy", "LedgerDamaged", "LedgerError",
+    "LedgerUnavailable", "open_ledger", "verify",
+]  # fmt: skip
 
 MOST_WAITING = 4_096
 MOST_IN_A_BATCH = 256
 MOST_ATTEMPTS = 10
 """How often a batch is tried again when other writers record the same keys meanwhile."""
+FRESH_S, STUCK_S = 1.0, 5.0
 WAL_BYTES = 64 * 2**20
 """How many bytes of records are logged before the log is copied into the file."""
 
@@ -124,7 +119,8 @@ class Ledger:
         self.commits = 0
         self._store = store
         self._head: Head | None = None  # None: ask the store
-        self._failed = False
+        self._failed, self._proven = False, time.monotonic()
+        self._asked: float | None = None  # when a proof that commits work was asked for
         self._closed = read_only
         self._accepting = threading.Lock()
         self._queue: deque[_Waiting] = deque()
@@ -199,13 +195,17 @@ class Ledger:
     def ready(self) -> bool:
         """Whether records can be written now. Never blocks.
 
-        After a failed commit it is False until a later commit succeeds; asking also makes the
-        writer try one that changes nothing, so that readiness returns without traffic.
+        False from a failed commit until a later one succeeds, and while one takes longer than
+        STUCK_S. When none succeeded within FRESH_S, asking makes the writer try one that changes
+        nothing: without traffic, too, what broke or is mended shows when asked again.
         """
-        if self._failed and self._bell.empty():
+        now = time.monotonic()
+        if self._asked is None and (self._failed or now - self._proven > FRESH_S):
+            self._asked = now
             self._bell.put(None)
         alive = self._thread is not None and self._thread.is_alive()
-        return alive and not self._closed and not self._failed
+        stuck = now - (self._asked or now) > STUCK_S
+        return alive and not self._closed and not self._failed and not stuck
 
     def close(self) -> None:
         """Finish what was accepted, then close the file."""
@@ -244,9 +244,10 @@ class Ledger:
             batch = self._take()
             try:
                 settled = self._commit(batch)
-                self._failed = False
+                self._failed, self._proven = False, time.monotonic()
             except Exception as error:
                 settled = self._fail(batch, error)
+            self._asked = None
             _settle(settled)
             self._store.between_commits()
 
@@ -262,7 +263,7 @@ class Ledger:
         if self._head is None:
             self._head = self._store.head()
         if not batch:
-            if self._failed:
+            if self._failed or self._asked is not None:
                 self._store.probe()
             return []
         refused: _Refused = []
@@ -333,6 +334,8 @@ class Ledger:
         """Refuse a whole batch; what really is in the file is read again before the next one."""
         if not isinstance(error, LedgerUnavailable):
             log.error("ledger: unforeseen %s", type(error).__name__, exc_info=error)
+        elif not self._failed:
+            log.error("ledger: cannot write: %s", error)
         self._head, self._failed = None, True
         said = f"not recorded: {error}"
         return [(waiting, LedgerUnavailable(said)) for waiting in batch]
@@ -375,8 +378,11 @@ def verify(url: str, expected_head: str | None = None, noted: Iterable[Head] = (
     their places: records cut off after them cannot be missed, because they must be in a chain.
     Raises LedgerUnavailable when there is no ledger to walk.
     """
+    from service.erasure import recorded  # it is made of ledgers itself
+
     expected = None if expected_head is None else _hash(expected_head)
-    return walk(_everything(url), expected, noted)
+    erasures, broken = recorded(url)
+    return broken or walk(_everything(url), expected, noted, erasures)
 
 
 def _everything(url: str) -> Iterator[Record]:

@@ -209,10 +209,16 @@ def _letter(decision: Decision, request: Request, record: Record, lang: Lang) ->
             as_of=_day(decision.as_of, lang),
         ),
         data=sources,
-        dispute=[_say(f"dispute_{key}", lang) for key in ("office", "again", "law")],
+        dispute=[
+            _say(f"dispute_{key}", lang, decision_id=decision.decision_id)
+            for key in ("office", "again", "online", "law")
+        ],
         review=[
             _say(f"review_auto{referred}", lang),
-            _say(f"review_how{referred}", lang, decision_id=decision.decision_id),
+            *[
+                _say(f"review_{key}{referred}", lang, decision_id=decision.decision_id)
+                for key in ("how", "online")
+            ],
             _say("review_law", lang),
         ],
         record=_record(decision, record, lang),

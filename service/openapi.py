@@ -9,12 +9,15 @@ import msgspec
 from model.credit_file import SOURCES
 from service.application import Request
 from service.benchmark import State
+from service.case import Case
 from service.chain import Verification
 from service.clocks import Reading
 from service.consent import ConsentRecord, SubjectGrant
-from service.console.api import Queued, SignIn
 from service.decide import Decision
-from service.desk import Answer, Case, Dispute, Ruling, Signature
+from service.desk import Answer, Claim, Dispute, Evidence, PersonRequest, Ruling, Signature
+from service.desk_api import Queue, SignIn, Standing
+from service.desk_openapi import LANE, QUEUE_QUERY
+from service.desk_terms import DeskTerms
 from service.intake import ShortApplication
 from service.journal import Line, Totals
 from service.notice import FORMATS, LANGS, Notice
@@ -45,12 +48,14 @@ def document(scores: Scores) -> dict[str, Any]:
     components = _components(
         scores,
         Request, Decision, Place, Notice, ProblemDocument, Recourse, Plan, Line, Totals, Reading,
-        Replay, Verification, Case, Queued, Ruling, Signature, Dispute, Answer, SignIn, State,
-        FirmLine, Score, ShortApplication, SubjectGrant, ConsentRecord, Live, Wanted, Swap, Back,
+        Replay, Verification, Case, Queue, Standing, Ruling, Signature, Dispute, Answer, Evidence,
+        PersonRequest, Claim, DeskTerms, SignIn, State, FirmLine, Score, ShortApplication,
+        SubjectGrant, ConsentRecord, Live, Wanted, Swap, Back,
     )  # fmt: skip
     reply = components["Decision"]
     reply["properties"]["record"] = {"$ref": "#/components/schemas/Place"}
     reply["required"] = [*reply["required"], "record"]
+    components["Evidence"]["properties"]["credit_file"] = _ref("CreditFile")
     examples = msgspec.json.decode(EXAMPLES.read_bytes()) if EXAMPLES.exists() else {}
     decided = {"description": "The decision, durable.", "content": _json("Decision", examples)}
     problem = _PROBLEM
@@ -70,7 +75,10 @@ def document(scores: Scores) -> dict[str, Any]:
                     "summary": "Decide an application",
                     "parameters": [_KEY],
                     "requestBody": {"required": True, "content": _json("Request", examples)},
-                    "responses": {"201": decided, **dict.fromkeys((*_REFUSALS, "409"), problem)},
+                    "responses": {
+                        "201": decided,
+                        **dict.fromkeys((*_REFUSALS, "409", "410"), problem),
+                    },
                 },
                 **others.pop("/v1/decisions"),
             },
@@ -90,7 +98,7 @@ def document(scores: Scores) -> dict[str, Any]:
                     "operationId": "get_decision",
                     "summary": "A decision made earlier, byte for byte",
                     "parameters": [by_id],
-                    "responses": {"200": decided, "404": problem},
+                    "responses": {"200": decided, "404": problem, "410": problem},
                 }
             },
             "/v1/recourse": {"post": _recourse(examples, problem)},
@@ -188,7 +196,7 @@ def _schedule(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
         "operationId": "get_schedule",
         "summary": "What is paid when, to the fen, if an offer is taken that day",
         "parameters": [by_id, {**by_id, "name": "product"}],
-        "responses": {"200": plan, "404": problem},
+        "responses": {"200": plan, "404": problem, "410": problem},
     }
 
 
@@ -204,7 +212,7 @@ def _notice(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
             _query("lang", LANGS, "One language only; both when it is left out."),
             _query("format", FORMATS, "Goes before the Accept header; JSON when neither says."),
         ],
-        "responses": {"200": told, **dict.fromkeys(("404", "422", "500", "503"), problem)},
+        "responses": {"200": told, **dict.fromkeys(("404", "410", "422", "500", "503"), problem)},
     }
 
 
@@ -219,9 +227,10 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
     ("get", "/v1/decisions", "find_decisions", "The latest decisions, found by firm, code or id",
      None, "Line[]", ("422",)),
     ("get", "/v1/decisions/{decision_id}/request", "get_request",
-     "The request a decision was made on, byte for byte", None, "Request", ("404",)),
+     "The request a decision was made on, byte for byte", None, "Request", ("404", "410")),
     ("post", "/v1/decisions/{decision_id}/replay", "replay",
-     "Decide again with the versions of that day and compare the bytes", None, "Replay", ("404",)),
+     "Decide again with the versions of that day and compare the bytes", None, "Replay",
+     ("404", "410")),
     ("post", "/v1/previews", "preview", "Decide without recording", "Request", "Decision",
      ("400", "413", "415", "422")),
     ("get", "/v1/verification", "verify", "Walk every hash chain of the ledger", None,
@@ -260,19 +269,6 @@ _OTHERS: tuple[tuple[str, str, str, str, str | None, str | None, tuple[str, ...]
     ("post", "/v1/rollbacks", "roll_back", "Decide again with what decided before the latest swap",
      "Back", "Swap", ("400", "409", "415", "422", "503")),
     ("get", "/v1/sources", "get_sources", "How every source is doing", None, None, ("404",)),
-    ("post", "/v1/desk/session", "sign_in", "An officer signs in or out", "SignIn", None,
-     ("403", "422")),
-    ("get", "/v1/desk/cases", "list_cases", "What waits at the desk", None, "Queued[]", ()),
-    ("get", "/v1/desk/decisions/{decision_id}", "get_case", "Where a decision stands", None, "Case",
-     ("404",)),
-    ("post", "/v1/desk/decisions/{decision_id}/rulings", "rule", "The first pair of eyes", "Ruling",
-     "Case", ("403", "404", "409", "422")),
-    ("post", "/v1/desk/decisions/{decision_id}/signatures", "sign", "The second pair of eyes",
-     "Signature", "Case", ("403", "404", "409", "422")),
-    ("post", "/v1/desk/decisions/{decision_id}/disputes", "dispute", "Note a dispute", "Dispute",
-     "Case", ("403", "404", "409", "422")),
-    ("post", "/v1/desk/decisions/{decision_id}/answers", "answer_dispute", "Answer a dispute",
-     "Answer", "Case", ("403", "404", "409", "422")),
 )  # fmt: skip
 """Method, path, operation, summary, what is posted, what is answered, which refusals."""
 
@@ -283,7 +279,7 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
     consent = {**by_id, "name": "consent_id"}
     known = {"decision_id": by_id, "code": _FIRM, "source": source, "consent_id": consent}
     paths: dict[str, Any] = {}
-    for method, path, name, summary, posted, told, refusals in _OTHERS:
+    for method, path, name, summary, posted, told, refusals in (*_OTHERS, *LANE):
         schema: dict[str, Any] = {"type": "object"}
         if told is not None:
             one = _ref(told.removesuffix("[]"))
@@ -303,10 +299,17 @@ def _others(by_id: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
         _query("verdict", VERDICTS, "Only these."), _ASKED
     ]  # fmt: skip
     paths["/v1/firms"]["get"]["parameters"] = [_ASKED]
+    paths["/v1/desk/cases"]["get"]["parameters"] = QUEUE_QUERY
+    for at in ("/v1/desk/decisions", "/v1/decisions"):
+        paths[f"{at}/{{decision_id}}/evidence"]["post"]["parameters"].append(_KEY)
     return paths
 
 
-_STATUS = {"start_benchmark": "202", "grant_consent": "201", "swap": "201", "roll_back": "201"}
+_STATUS = {
+    "start_benchmark": "202", "grant_consent": "201", "note_evidence": "201",
+    "bring_evidence": "201", "swap": "201", "roll_back": "201",
+}  # fmt: skip
+"""Operation -> the status of its reply, where it is not 200."""
 _ASKED = {
     "name": "q",
     "in": "query",

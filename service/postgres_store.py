@@ -25,6 +25,7 @@ from service.store import (
     LedgerUnavailable,
     NoLedger,
     Row,
+    Stubs,
     connection_and_schema,
     shown,
 )
@@ -202,6 +203,20 @@ class PostgresStore:
                 raise LedgerUnavailable(f"{self._name}: holds records, expected an empty one")
             self._writing.execute("SET LOCAL statement_timeout = 0")
             self._copy(map(_restored, records))
+
+    def erase(self, stubs: Sequence[Stubs]) -> None:
+        """Put stubs in the place of records, in one durable commit."""
+        sql = "UPDATE record SET request = %b, decision = %b WHERE writer = %s AND seq = %s"
+        rows = [(request, answer, of, seq) for of, seq, request, answer in stubs]
+        with self._translated(), self._writing.transaction(), self._writing.cursor() as cursor:
+            cursor.executemany(sql, rows)
+
+    def shrink(self) -> None:
+        """Write the table anew, without what was erased; nobody else uses it meanwhile."""
+        with self._translated():
+            self._writing.execute("SET statement_timeout = 0")
+            self._writing.execute("VACUUM FULL record")
+            self._writing.execute(f"SET statement_timeout = '{WITHIN_S}s'")
 
     @property
     def _writing(self) -> _Connection:

@@ -38,7 +38,7 @@ class Problem(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.status, self.headers = status, headers or {}
+        self.kind, self.status, self.headers = kind, status, headers or {}
         self.document = ProblemDocument(
             type=f"urn:yidaitong:problem:{kind}",
             title=kind.replace("-", " ").capitalize(),

@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     showcase: Path = Field(
         default=HOME / "showcase", description="folder of what the console shows besides the ledger"
     )
+    desk: Path | None = Field(
+        default=None, description="terms of the desk; the packaged ones when not given"
+    )
+    retention_days: int | None = Field(
+        default=None, ge=1, description="days after which `erase` erases; none, it must be told"
+    )
     officers: list[str] = Field(
         default=["Lin 林", "Zhao 赵", "Chen 陈"], description="who may sign in at the desk"
     )
@@ -69,6 +75,17 @@ class Settings(BaseSettings):
     jwt_per_minute: int = Field(default=600, ge=1, description="requests a minute, a JWT's subject")
     tls_cert: Path | None = Field(default=None, description="certificate chain (PEM): speak TLS")
     tls_key: Path | None = Field(default=None, description="private key of that certificate")
+    log: Literal["text", "json"] = Field(
+        default="text", description="how the server's log is written, to standard error"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = Field(
+        default=None, description="from which level on; none: WARNING of text, INFO of JSON"
+    )
+    traces: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="OTLP/HTTP endpoint that spans are sent to; none, nothing is traced",
+    )
     max_body_bytes: int = Field(
         default=1_000_000, ge=1_000, description="largest request body accepted"
     )
@@ -95,3 +112,8 @@ class Settings(BaseSettings):
     def sources_file(self) -> Path:
         """The settings of sources in force."""
         return self.sources or Path(__file__).parent / "sources.toml"
+
+    @property
+    def desk_file(self) -> Path:
+        """The terms of the desk in force."""
+        return self.desk or Path(__file__).parent / "desk.toml"

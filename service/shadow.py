@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from service.application import parse
+from service.chain import erased
 from service.decide import Decision, Engine, decide
 from service.ledger import Ledger, LedgerError
 from service.policy import Verdict
@@ -43,6 +44,11 @@ def follow(champion: Ledger, challenger: Ledger, engine: Engine) -> Iterator[Apa
     done = challenger.count()
     _check(champion, challenger, done)
     for record in champion.records({1: done}):
+        if erased(record):
+            raise ShadowError(
+                f"record {record.seq} of the champion was erased; expected a challenger that "
+                "had decided it before"
+            )
         was = _decode(record.decision)
         now = decide(
             parse(record.request, date.max),

@@ -28,6 +28,7 @@ from service.store import (
     LedgerUnavailable,
     NoLedger,
     Row,
+    Stubs,
 )
 
 BUSY_MS = 2_000
@@ -160,6 +161,22 @@ class SqliteStore:
                 self._writing.execute(
                     _insert(len(some)), [value for record in some for value in _restored(record)]
                 )
+
+    def erase(self, stubs: Sequence[Stubs]) -> None:
+        """Put stubs in the place of records, in one durable commit; freed pages are zeroed."""
+        rows = [(request, answer, _place(of, seq)) for of, seq, request, answer in stubs]
+        with self._translated():
+            self._writing.execute("PRAGMA secure_delete = ON")
+            with self._writing:
+                sql = "UPDATE record SET request = ?, decision = ? WHERE rowid = ?"
+                self._writing.executemany(sql, rows)
+
+    def shrink(self) -> None:
+        """Rewrite the file without the space of what was erased, and empty its log."""
+        with self._translated():
+            self._writing.execute("VACUUM")
+            self._writing.execute("PRAGMA busy_timeout = 60000")  # until no reader needs the log
+            self._writing.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def probe(self) -> None:
         """Prove that a commit becomes durable, by making one that changes nothing."""

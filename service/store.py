@@ -11,6 +11,8 @@ from service.chain import Head, Record, Unreadable
 
 Row: TypeAlias = tuple[int, str, bytes, bytes, bytes, bytes, str | None, bytes | None]
 """seq, decision_id, request, decision, prev_hash, hash, key, body_hash; hashes as 32 bytes."""
+Stubs: TypeAlias = tuple[int, int, bytes, bytes]
+"""Writer and number of a record, and what is put in place of its request and its decision."""
 SCHEMA = "yidaitong"
 """The PostgreSQL schema of a ledger whose URL does not name one with ?schema=."""
 PAGE_ROWS = 100
@@ -95,6 +97,12 @@ class Store(Protocol):
 
     def restore(self, records: Iterable[Record]) -> None:
         """Take in records of all chains as they are, in one commit; the store must be empty."""
+
+    def erase(self, stubs: Sequence[Stubs]) -> None:
+        """Put stubs in the place of records, in one durable commit."""
+
+    def shrink(self) -> None:
+        """Give up the space of what was erased, so that its bytes are in no file of the store."""
 
     def close(self) -> None:
         """Close every connection; what was committed stays."""

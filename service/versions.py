@@ -185,7 +185,7 @@ class Swaps:
             said = "Another server swapped at the same moment; look at GET /v1/versions."
             raise Problem("swapped-meanwhile", 409, said) from None
         self.now = brought
-        log.warning("%s %d by %s: decides with %s", kind, swap.number, by, _short(versions))
+        log.warning("%s %d: decides with %s", kind, swap.number, _short(versions))
         return swap
 
     def _compiled(self, versions: Versions) -> InForce:

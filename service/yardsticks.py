@@ -35,19 +35,21 @@ class Yardstick(Struct, frozen=True):
 
 
 class Yardsticks(Struct, frozen=True):
-    """All of them, ours first, and the three ratios that matter."""
+    """All of them, ours first, and the ratios that matter."""
 
     machine: Machine
     measured: list[Yardstick]
     ours_over_floor: float  # throughput at 16 connections, against FastAPI's durable reply
     ours_over_naive: float  # throughput at 16, against the naive baseline that stores
     ours_over_bare: float  # p50 at one connection, against plain ASGI and one fdatasync
+    sqlite_over_postgres: float | None  # throughput at 16
 
 
 OURS, FLOOR, BARE, NAIVE = (
     "ours", "floor: FastAPI, parsed, appended, fixed reply",
     "bare ASGI, one fdatasync, fixed reply", "naive, each answer committed to SQLite",
 )  # fmt: skip
+POSTGRES = "ours, records in PostgreSQL"
 _PLAN = [(OURS, 1), (BARE, 1), (FLOOR, 1), (OURS, BUSY), (FLOOR, BUSY), (NAIVE, BUSY)]
 
 
@@ -58,18 +60,20 @@ def measure(
     *,
     seconds: float,
     folder: Path,
+    postgres: str | None = None,
     step: Callable[[str], None] = lambda what: None,
 ) -> Yardsticks:
     """Measure all, `seconds` each in each round; `reply` is what a decision on `body` looks like.
 
-    `serve` gives the command of our server by port and ledger. Raises BenchError when one answers
-    nothing.
+    `serve` gives the command of our server by port and ledger; `postgres` is the URL of a second
+    ledger to measure. Raises BenchError when one answers nothing.
     """
-    taken: dict[tuple[str, int], list[LoadResult]] = {one: [] for one in _PLAN}
+    plan = _PLAN if postgres is None else [*_PLAN, (POSTGRES, 1), (POSTGRES, BUSY)]
+    taken: dict[tuple[str, int], list[LoadResult]] = {one: [] for one in plan}
     where = seen()
     with ExitStack() as stack:
         step("starting the servers")
-        urls = _started(stack, reply, serve, folder)
+        urls = _started(stack, reply, serve, folder, postgres)
         bodies = dict.fromkeys(urls, body)
         pipeline = str(folder / "pipeline.joblib")
         naive = [sys.executable, "-m", "service.naive", "--pipeline", pipeline]
@@ -82,7 +86,7 @@ def measure(
             if not closed_loop(url, [bodies[what]], BUSY, 1.0).per_s:
                 raise BenchError(f"{what}: {url} gave no 2xx")
         for nth in range(ROUNDS):
-            for what, connections in _PLAN:
+            for what, connections in plan:
                 step(f"round {nth + 1}: {what}, {connections} connections")
                 load = closed_loop(urls[what], [bodies[what]], connections, seconds)
                 taken[what, connections].append(load)
@@ -90,7 +94,11 @@ def measure(
 
 
 def _started(
-    stack: ExitStack, reply: bytes, serve: Callable[[int, str], Sequence[str]], folder: Path
+    stack: ExitStack,
+    reply: bytes,
+    serve: Callable[[int, str], Sequence[str]],
+    folder: Path,
+    postgres: str | None,
 ) -> dict[str, str]:
     fixed = folder / "reply.json"
     fixed.write_bytes(reply)
@@ -107,6 +115,8 @@ def _started(
         FLOOR: floor("fastapi"),
         BARE: floor("bare"),
     }
+    if postgres is not None:
+        commands[POSTGRES] = lambda port: serve(port, postgres)
     return {
         what: stack.enter_context(running(command)).url + PATH for what, command in commands.items()
     }
@@ -123,11 +133,15 @@ def _told(where: Machine, taken: dict[tuple[str, int], list[LoadResult]]) -> Yar
             median(wait.p50_us for wait in waits), median(wait.p99_us for wait in waits),
             sum(one.errors for one in rounds),
         )  # fmt: skip
-    busy, alone = measured[OURS, BUSY], measured[OURS, 1]
+    busy, alone, shared = measured[OURS, BUSY], measured[OURS, 1], measured.get((POSTGRES, BUSY))
     return Yardsticks(
-        where, list(measured.values()), busy.per_s / measured[FLOOR, BUSY].per_s,
-        busy.per_s / measured[NAIVE, BUSY].per_s, alone.p50_us / measured[BARE, 1].p50_us,
-    )  # fmt: skip
+        where,
+        list(measured.values()),
+        ours_over_floor=busy.per_s / measured[FLOOR, BUSY].per_s,
+        ours_over_naive=busy.per_s / measured[NAIVE, BUSY].per_s,
+        ours_over_bare=alone.p50_us / measured[BARE, 1].p50_us,
+        sqlite_over_postgres=None if shared is None else busy.per_s / shared.per_s,
+    )
 
 
 def table(found: Yardsticks) -> Group:
@@ -140,11 +154,16 @@ def table(found: Yardsticks) -> Group:
             one.what, f"{one.connections}", f"{one.per_s:,.0f}", f"{one.p50_us / 1e3:.3g}",
             f"{one.p99_us / 1e3:.3g}", f"{one.errors}",
         )  # fmt: skip
-    return Group(
-        shown,
+    said = (
         f"At {BUSY} connections {found.ours_over_floor:.2f} of the floor and "
         f"{found.ours_over_naive:.0f} x naive; at one, {found.ours_over_bare:.2f} x the wait of "
-        "bare ASGI.",
+        "bare ASGI."
+    )
+    if found.sqlite_over_postgres is not None:
+        said += f" SQLite {found.sqlite_over_postgres:.2f} x PostgreSQL."
+    return Group(
+        shown,
+        said,
         f"Closed loop, medians of {ROUNDS} rounds in turns; one worker each; all files in one "
         f"folder. {found.machine.said()}",
     )

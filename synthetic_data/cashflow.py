@@ -8,6 +8,7 @@ consecutive months, the loan is 90 days past due: the firm is in default.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import sqrt
 
 import numpy as np
 
@@ -70,7 +71,10 @@ def enter(entering: Bools, newborn: State, state: State) -> State:
 
 def draws(rng: np.random.Generator, n: int) -> Floats:
     """What chance brings in a month, (DRAWS, n); the rows are those of Luck."""
-    return np.concatenate([rng.standard_normal((NORMAL, n)), rng.random((DRAWS - NORMAL, n))])
+    drawn = np.empty((DRAWS, n))
+    rng.standard_normal(out=drawn[:NORMAL])
+    rng.random(out=drawn[NORMAL:])
+    return drawn
 
 
 def lend(state: State, rows: Ints, amount_yuan: Floats, rate_annual: Floats, tenor: int) -> State:
@@ -96,8 +100,8 @@ def step(
     """One month of every firm: luck (DRAWS, n_firms) -> the state after it and what moved."""
     c = parameters.cashflow
     state = _evolve(traits, state, weather, luck, c)
-    open_share = (1.0 - c.slump_depth * (state.slump_months > 0.0)) * (
-        1.0 - c.slump_depth * traits.top_buyer_share * (state.buyer_slump_months > 0.0)
+    open_share = (1.0 - c.slump_depth * np.minimum(state.slump_months, 1.0)) * (
+        1.0 - c.slump_depth * traits.top_buyer_share * np.minimum(state.buyer_slump_months, 1.0)
     )
     level = traits.level_yuan * np.exp(state.drift) * weather.trend
     expected = level * weather.shock * open_share
@@ -173,8 +177,8 @@ def _evolve(
 ) -> State:
     """Health and the lasting level of sales drift; a large buyer may be lost for good."""
     rho = c.health_persistence
-    health = rho * state.health + np.sqrt(1.0 - rho * rho) * luck[Luck.HEALTH]
-    chain = rho * state.chain + np.sqrt(1.0 - rho * rho) * luck[Luck.CHAIN]
+    health = rho * state.health + sqrt(1.0 - rho * rho) * luck[Luck.HEALTH]
+    chain = rho * state.chain + sqrt(1.0 - rho * rho) * luck[Luck.CHAIN]
     lost = luck[Luck.CONTRACT] < expit(
         logit(c.contract_loss_monthly) - c.contract_loss_health * health
     )
@@ -187,7 +191,8 @@ def _evolve(
         + c.level_sd * luck[Luck.LEVEL]
         + lost * np.log1p(-c.contract_loss_share * traits.top_buyer_share)
     )
-    likely = np.minimum(c.slump_monthly * weather.closures**-c.slump_shock, c.slump_most)
+    with np.errstate(over="ignore"):  # what is beyond all numbers is the most
+        likely = np.minimum(c.slump_monthly * weather.closures**-c.slump_shock, c.slump_most)
     return replace(
         state,
         health=health,
@@ -198,8 +203,9 @@ def _evolve(
     )
 
 
-def _young(traits: Traits, weather: Weather, c: CashflowParameters) -> Bools:
-    return weather.month - traits.founded < c.young_months
+def _young(traits: Traits, weather: Weather, c: CashflowParameters) -> Floats:
+    """1 for a young firm, else 0; as precise as its traits."""
+    return (weather.month - traits.founded < c.young_months).astype(traits.volatility.dtype)
 
 
 def _slump(months: Floats, u: Floats, likely: Floats, c: CashflowParameters) -> Floats:
@@ -239,7 +245,7 @@ def _collect(
     begins = (state.late_months <= 0) & ((u < likely) | (state.buyer_slump_months > 0.0))
     late_months = np.where(begins, c.late_payer_months, np.maximum(state.late_months - 1.0, 0.0))
     owed = state.receivables_yuan
-    lost = begins * c.late_payer_loss * traits.top_buyer_share * owed
+    lost = begins * (c.late_payer_loss * traits.top_buyer_share) * owed
     away = (late_months > 0) * traits.top_buyer_share
     slowed = weather.collection * fallen**c.collection_shock
     collection = traits.collection * slowed * (1.0 - away)
@@ -307,7 +313,7 @@ def _pay(
     """Money goes out in order of urgency until there is none; the rest stays owed."""
     c = parameters.cashflow
     received = state.loan_incoming_yuan
-    sunk = received * np.where(traits.mill, c.loan_sunk_share_mill, c.loan_sunk_share)
+    sunk = np.where(traits.mill, received * c.loan_sunk_share_mill, received * c.loan_sunk_share)
     interest, full, recalled, other = _service(state, c)
     live = ~state.defaulted
     line_interest = state.line_drawn_yuan * c.interest_other_annual / 12.0
@@ -321,7 +327,7 @@ def _pay(
     near = missing <= c.rescue_months * state.scale_yuan
     covered = near & _rescued(traits, u, parameters) & live & ~refuses
     kept = c.rescue_reserve_months * state.scale_yuan
-    owner_added = np.where(covered, np.maximum(missing + kept, 0.0), 0.0)
+    owner_added = covered * np.maximum(missing + kept, 0.0)
     net = net + owner_added
     liquid = np.maximum(net + state.line_yuan, 0.0)
     operating_paid = np.minimum(operating_due, liquid)

@@ -60,47 +60,61 @@ def happen(
     n = len(strain)
     u = rng.random((16, n))
     z = rng.standard_normal(n)
-    amount = p.suit_amount_months * scale_yuan * np.exp(p.suit_amount_log_sd * z)
-    sued = alive & (u[0] < p.suit_defendant_monthly * (1.0 + p.suit_strain * strain))
-    suing = alive & (u[1] < p.suit_plaintiff_monthly)
-    months: Ints = np.full(n, month)
-    cause = choose(p.suit_cause_weights, u[2])
-    loan = np.full(n, list(p.suit_cause_weights).index("loan"))
-    out = _suit(sued, months, DEFENDANT, cause, amount, u[3:9], p)
-    out += _suit(suing, months, PLAINTIFF, cause, amount, u[3:9], p)[:1]
-    later = months + p.default_suit_months
-    out += _suit(alive & new_default, later, DEFENDANT, loan, owed_yuan, u[3:9] * 0.6, p)
-    listed = alive & (u[9] < p.abnormal_monthly * (1.0 + p.abnormal_strain * strain))
-    until = months + _wait(u[10], p.abnormal_months)
-    out.append(_rows(listed, ABNORMAL, months, u[11], until=until))
-    changed = alive & (u[12] < p.change_monthly * (1.0 + p.change_strain * strain))
-    item = choose(p.change_weights, u[13])
-    out.append(_rows(changed, CHANGE, months, u[14], cause=item))
+    sued = np.flatnonzero(
+        alive & (u[0] < p.suit_defendant_monthly * (1.0 + p.suit_strain * strain))
+    )
+    suing = np.flatnonzero(alive & (u[1] < p.suit_plaintiff_monthly))
+    out = []
+    for role, rows in ((DEFENDANT, sued), (PLAINTIFF, suing)):
+        amount = p.suit_amount_months * scale_yuan[rows] * np.exp(p.suit_amount_log_sd * z[rows])
+        cause = choose(p.suit_cause_weights, u[2][rows])
+        suit = _suit(rows, month, role, cause, amount, u[3:9, rows], p)
+        out += suit if role == DEFENDANT else suit[:1]
+    failed = np.flatnonzero(alive & new_default)
+    if len(failed):
+        later = month + p.default_suit_months
+        loan = np.full(len(failed), list(p.suit_cause_weights).index("loan"))
+        luck = u[3:9, failed] * 0.6
+        out += _suit(failed, later, DEFENDANT, loan, owed_yuan[failed], luck, p)
+    rows = np.flatnonzero(alive & (u[9] < p.abnormal_monthly * (1.0 + p.abnormal_strain * strain)))
+    until = month + _wait(u[10][rows], p.abnormal_months)
+    out.append(_rows(rows, ABNORMAL, month, u[11][rows], until=until))
+    rows = np.flatnonzero(alive & (u[12] < p.change_monthly * (1.0 + p.change_strain * strain)))
+    item = choose(p.change_weights, u[13][rows])
+    out.append(_rows(rows, CHANGE, month, u[14][rows], cause=item))
     return out
 
 
 def _suit(
-    chosen: Bools,
-    months: Ints,
+    firms: Ints,
+    month: int,
     role: int,
     cause: Ints,
     amount: Floats,
     u: Floats,
     p: EventsParameters,
 ) -> list[Events]:
-    """Suits, the enforcement some end in, and the dishonest-debtor listing some of those end in."""
-    judged = months + _wait(u[0], p.suit_months)
-    enforced = chosen & (u[1] < p.enforced_share)
-    begun = judged + 1
-    settled = begun + _wait(u[2], p.enforced_months)
-    dishonest = enforced & (u[3] < p.dishonest_share)
-    listed = begun + 3
-    unsettled = np.where(dishonest, listed + p.dishonest_months, settled)
-    return [
-        _rows(chosen, SUIT, months, u[4], role=role, cause=cause, amount=amount, until=judged),
-        _rows(enforced, ENFORCEMENT, begun, u[5], amount=amount, until=unsettled),
-        _rows(dishonest, DISHONEST, listed, u[4], until=listed + p.dishonest_months),
-    ]
+    """Suits, the enforcement some end in, and the dishonest-debtor listing some of those end in.
+
+    `cause` and `amount` are (n_suits,), `u` is (6, n_suits).
+    """
+    judged = month + _wait(u[0], p.suit_months)
+    out = [_rows(firms, SUIT, month, u[4], role=role, cause=cause, amount=amount, until=judged)]
+    enforced = u[1] < p.enforced_share
+    u, firms, amount, begun = (
+        u[:, enforced],
+        firms[enforced],
+        amount[enforced],
+        judged[enforced] + 1,
+    )
+    dishonest = u[3] < p.dishonest_share
+    settled, listed = begun + _wait(u[2], p.enforced_months), begun + 3
+    removed = listed + p.dishonest_months
+    unsettled = np.where(dishonest, removed, settled)
+    out.append(_rows(firms, ENFORCEMENT, begun, u[5], amount=amount, until=unsettled))
+    listed, removed = listed[dishonest], removed[dishonest]
+    out.append(_rows(firms[dishonest], DISHONEST, listed, u[4, dishonest], until=removed))
+    return out
 
 
 def _wait(u: Floats, mean_months: float) -> Ints:
@@ -109,24 +123,24 @@ def _wait(u: Floats, mean_months: float) -> Ints:
 
 
 def _rows(
-    chosen: Bools,
+    firms: Ints,
     kind: int,
-    months: Ints,
+    month: Ints | int,
     u: Floats,
     role: int = 0,
     cause: Ints | None = None,
     amount: Floats | None = None,
     until: Ints | None = None,
 ) -> Events:
-    rows = np.flatnonzero(chosen)
-    n = len(rows)
+    """Events of one kind; all (n_events,)."""
+    n = len(firms)
     return Events(
-        firm=rows,
+        firm=firms,
         kind=np.full(n, kind),
-        month=months[rows],
-        day=1 + np.floor(28 * u[rows]).astype(np.int64),
+        month=np.full(n, month),
+        day=1 + np.floor(28 * u).astype(np.int64),
         role=np.full(n, role),
-        cause=np.zeros(n, dtype=np.int64) if cause is None else cause[rows],
-        amount_yuan=np.zeros(n) if amount is None else np.round(amount[rows], 2),
-        closed_month=np.full(n, NEVER) if until is None else until[rows],
+        cause=np.zeros(n, dtype=np.int64) if cause is None else cause,
+        amount_yuan=np.zeros(n) if amount is None else np.round(amount, 2),
+        closed_month=np.full(n, NEVER) if until is None else until,
     )

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from synthetic_data.draws import Floats
+from synthetic_data.draws import Floats, Ints
 from synthetic_data.state import Flows, State
 from synthetic_data.traces import Memory, Seen
 
@@ -30,11 +30,12 @@ class History:
     def __getitem__(self, name: str) -> Floats:
         return self._columns[name]
 
-    def lately(self, name: str, at: int, months: int) -> Floats:
-        """Sum of a column over the months before `at`, (n_firms,)."""
+    def lately(self, name: str, at: int, months: int, firms: Ints | None = None) -> Floats:
+        """Sum of a column over the months before `at`, of all firms or of some of them."""
         if name not in self._columns:
-            return np.zeros(self._n)
-        out: Floats = self._columns[name][max(at - months, 0) : at].sum(axis=0)
+            return np.zeros(self._n if firms is None else len(firms))
+        column = self._columns[name][max(at - months, 0) : at]
+        out: Floats = (column if firms is None else column[:, firms]).sum(axis=0)
         return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, cast
 
@@ -44,12 +44,31 @@ from synthetic_data.signals import Signals
 from synthetic_data.traces import FILINGS
 from synthetic_data.typing_faults import TypingFaults
 
-_YUAN = ("sales", "red", "purchases", "declared_sales", "tax_paid", "social_paid", "kwh",
-         "tax_arrears", "electricity_overdue", "top_buyer_share", "top_supplier_share",
-         "bank_inflow", "bank_outflow", "bank_balance", "debt", "debt_overdue", "credit_line",
-         "credit_line_used", "debt_service", "guarantees")  # fmt: skip
-_COUNTS = ("sales_count", "void_count", "buyers", "suppliers", "insured", "staff",
-           "social_arrears_months", "overdue_months", "queries", "lenders")  # fmt: skip
+_MONTHLY = {
+    "tax": ("declared_sales", "tax_paid"),
+    "invoices": ("sales", "red", "purchases"),
+    "social_security": ("social_paid",),
+    "electricity": ("kwh",),
+    "bank": ("bank_inflow", "bank_outflow", "bank_balance"),
+    "credit_bureau": ("debt", "debt_overdue"),
+}
+_MONTHLY_COUNTS = {
+    "invoices": ("sales_count", "void_count", "buyers", "suppliers"),
+    "social_security": ("insured",),
+    "credit_bureau": ("overdue_months", "queries"),
+}
+_LATEST = {
+    "tax": ("tax_arrears",),
+    "invoices": ("top_buyer_share", "top_supplier_share"),
+    "electricity": ("electricity_overdue",),
+    "credit_bureau": ("credit_line", "credit_line_used", "debt_service", "guarantees"),
+}
+_LATEST_COUNTS = {
+    "registry": ("staff",),
+    "social_security": ("social_arrears_months",),
+    "credit_bureau": ("lenders",),
+}
+"""What each source tells month by month, and what it tells of the latest month alone."""
 _ROLES: tuple[SuitRole, ...] = ("defendant", "plaintiff")
 _APRIL = 3
 
@@ -71,43 +90,53 @@ class Bureaus:
         self._firms, self._first = firms, history.first
         self._months = [month_text(history.first + t) for t in range(history.months)]
         self._ends = [last_day(history.first + t) for t in range(history.months)]
-        self._books: dict[str, list[list[Any]]] = {name: history[name].T.tolist() for name in _YUAN}
-        self._books |= {name: history[name].T.astype(np.int64).tolist() for name in _COUNTS}
-        filed = np.array(FILINGS, dtype=object)[history["filing"].astype(np.int64)]
-        self._books["filing"] = filed.T.tolist()
+        self._monthly = _books(history, _MONTHLY)
+        self._counts = _books(history, _MONTHLY_COUNTS, np.int64)
+        self._latest = _books(history, _LATEST)
+        self._latest_counts = _books(history, _LATEST_COUNTS, np.int64)
+        self._filings = np.array(FILINGS, dtype=object)[history["filing"].T.astype(np.int64)]
         self._ratings = {year: NAMES[codes].tolist() for year, codes in ratings.items()}
         self._entered = np.maximum(firms.traits.founded - history.first, 0).tolist()
         self._first_invoice = self._first_invoices(history)
         self._causes = list(parameters.events.suit_cause_weights)
         self._items = list(parameters.events.change_weights)
         self._events = self._by_firm(happened)
-        self._lags = {name: int(lag) for name, lag in self._lender.lag_months_by_source.items()}
         self._silent_from = month_index(self._lender.silent_first_month)
-        coverage = [self._lender.coverage_by_source[name] for name in SOURCES]
-        luck = np.hstack([firms.papers.source_luck, signals.traits.source_luck])
-        self._answers = (luck < np.array(coverage)).tolist()
         self.signals, self._faults = signals, faults
         others = SignalBureaus(parameters, firms, history, signals, faults)
-        self._sections = [getattr(self, f"_{name}", None) or others.of(name) for name in SOURCES]
+        asked = {name: getattr(self, f"_{name}", None) or others.of(name) for name in SOURCES}
+        coverage = [self._lender.coverage_by_source[name] for name in SOURCES]
+        luck = np.hstack([firms.papers.source_luck, signals.traits.source_luck])
+        usual, slow = (
+            [(name, asked[name], self._lag(name, slow)) for name in SOURCES] for slow in (0, 1)
+        )
+        self._asked = [
+            [
+                one
+                for one, answers in zip(slow if late else usual, answering, strict=True)
+                if answers
+            ]
+            for late, answering in zip(
+                firms.papers.courts_slow.tolist(), (luck < np.array(coverage)).tolist(), strict=True
+            )
+        ]
+
+    def _lag(self, source: str, slow: int) -> int:
+        """Months after which a source knows of what happened; some courts are a month slower."""
+        return int(self._lender.lag_months_by_source[source]) + slow * (source == "courts")
 
     def credit_file(self, firm: int, month: int, day: int) -> CreditFile:
         """Everything the sources say about a firm (position in the block) on a day of a month."""
         before = month - self._first - 1
-        sections: dict[str, Any] = {}
-        for source, answers, section in zip(
-            SOURCES, self._answers[firm], self._sections, strict=True
-        ):
-            silent = source == self._lender.silent_source and month >= self._silent_from
-            if answers and not silent:
-                lag = self._lags[source]
-                if source == "courts" and self._firms.papers.courts_slow[firm]:
-                    lag += 1
-                sections[source] = section(firm, before - lag)
-        if firm in self._faults.firms:
-            sections = {
-                source: self._faults.typed(firm, source, section)
-                for source, section in sections.items()
-            }
+        silent = self._lender.silent_source if month >= self._silent_from else None
+        sections: dict[str, Any] = {
+            source: section(firm, before - lag)
+            for source, section, lag in self._asked[firm]
+            if source != silent
+        }
+        for source in self._faults.sources_by_firm.get(firm, ()):
+            if source in sections:
+                sections[source] = self._faults.typed(firm, source, sections[source])
         return CreditFile(uscc=self._firms.papers.uscc[firm], as_of=day_of(month, day), **sections)
 
     def _registry(self, firm: int, at: int) -> Registry:
@@ -126,8 +155,8 @@ class Bureaus:
                 removed = day_of(*ended) if ended[0] <= month else None
                 listings.append(AbnormalListing(listed=day_of(*begun), removed=removed))
         december = at - (month + 1) % 12
-        staff = self._books["staff"][firm]
-        told = staff[december] if december >= self._entered[firm] else staff[at]
+        counted = december if december >= self._entered[firm] else at
+        [told] = self._latest_counts["registry"][firm, :, counted].tolist()
         return Registry(
             as_of=self._ends[at],
             name=self._faults.names.get(firm) or papers.name[firm],
@@ -148,53 +177,63 @@ class Bureaus:
         part = self._part(firm, at)
         year, month = divmod(self._first + at, 12)
         rated = self._ratings.get(year - 1 if month >= _APRIL else year - 2)
+        sales, paid = self._monthly["tax"][firm, :, part].tolist()
+        [arrears] = self._latest["tax"][firm, :, at].tolist()
         return Tax(
             as_of=self._ends[at],
             rating=None if rated is None else cast("TaxRating | None", rated[firm]),
             months=self._months[part],
-            declared_sales_yuan=self._books["declared_sales"][firm][part],
-            tax_paid_yuan=self._books["tax_paid"][firm][part],
-            filings=cast("list[Filing]", self._books["filing"][firm][part]),
-            arrears_yuan=self._books["tax_arrears"][firm][at],
+            declared_sales_yuan=sales,
+            tax_paid_yuan=paid,
+            filings=cast("list[Filing]", self._filings[firm, part].tolist()),
+            arrears_yuan=arrears,
         )
 
     def _invoices(self, firm: int, at: int) -> Invoices | None:
         first = self._first_invoice[firm]
         if first is None or first > self._ends[at]:
             return None
-        part, books = self._part(firm, at), self._books
+        part = self._part(firm, at)
+        sales, red, purchases = self._monthly["invoices"][firm, :, part].tolist()
+        issued, void, buyers, suppliers = self._counts["invoices"][firm, :, part].tolist()
+        top_buyer_share, top_supplier_share = self._latest["invoices"][firm, :, at].tolist()
         return Invoices(
             as_of=self._ends[at],
             first_invoice=first,
             months=self._months[part],
-            sales_yuan=books["sales"][firm][part],
-            sales_count=books["sales_count"][firm][part],
-            void_count=books["void_count"][firm][part],
-            red_yuan=books["red"][firm][part],
-            purchases_yuan=books["purchases"][firm][part],
-            buyers=books["buyers"][firm][part],
-            suppliers=books["suppliers"][firm][part],
-            top_buyer_share_12m=books["top_buyer_share"][firm][at],
-            top_supplier_share_12m=books["top_supplier_share"][firm][at],
+            sales_yuan=sales,
+            sales_count=issued,
+            void_count=void,
+            red_yuan=red,
+            purchases_yuan=purchases,
+            buyers=buyers,
+            suppliers=suppliers,
+            top_buyer_share_12m=top_buyer_share,
+            top_supplier_share_12m=top_supplier_share,
         )
 
     def _social_security(self, firm: int, at: int) -> SocialSecurity:
         part = self._part(firm, at)
+        [paid] = self._monthly["social_security"][firm, :, part].tolist()
+        [insured] = self._counts["social_security"][firm, :, part].tolist()
+        [arrears_months] = self._latest_counts["social_security"][firm, :, at].tolist()
         return SocialSecurity(
             as_of=self._ends[at],
             months=self._months[part],
-            insured_persons=self._books["insured"][firm][part],
-            paid_yuan=self._books["social_paid"][firm][part],
-            arrears_months=self._books["social_arrears_months"][firm][at],
+            insured_persons=insured,
+            paid_yuan=paid,
+            arrears_months=arrears_months,
         )
 
     def _electricity(self, firm: int, at: int) -> Electricity:
         part = self._part(firm, at)
+        [kwh] = self._monthly["electricity"][firm, :, part].tolist()
+        [overdue] = self._latest["electricity"][firm, :, at].tolist()
         return Electricity(
             as_of=self._ends[at],
             months=self._months[part],
-            kwh=self._books["kwh"][firm][part],
-            overdue_yuan=self._books["electricity_overdue"][firm][at],
+            kwh=kwh,
+            overdue_yuan=overdue,
         )
 
     def _courts(self, firm: int, at: int) -> Courts:
@@ -227,29 +266,34 @@ class Bureaus:
         )
 
     def _bank(self, firm: int, at: int) -> Bank:
-        part, books = self._part(firm, at), self._books
+        part = self._part(firm, at)
+        inflow, outflow, balance = self._monthly["bank"][firm, :, part].tolist()
         return Bank(
             as_of=self._ends[at],
             months=self._months[part],
-            inflow_yuan=books["bank_inflow"][firm][part],
-            outflow_yuan=books["bank_outflow"][firm][part],
-            balance_yuan=books["bank_balance"][firm][part],
+            inflow_yuan=inflow,
+            outflow_yuan=outflow,
+            balance_yuan=balance,
         )
 
     def _credit_bureau(self, firm: int, at: int) -> CreditBureau:
-        part, books = self._part(firm, at), self._books
+        part = self._part(firm, at)
+        debt, overdue = self._monthly["credit_bureau"][firm, :, part].tolist()
+        overdue_months, queries = self._counts["credit_bureau"][firm, :, part].tolist()
+        line, used, service, guarantees = self._latest["credit_bureau"][firm, :, at].tolist()
+        [lenders] = self._latest_counts["credit_bureau"][firm, :, at].tolist()
         return CreditBureau(
             as_of=self._ends[at],
             months=self._months[part],
-            debt_yuan=books["debt"][firm][part],
-            overdue_yuan=books["debt_overdue"][firm][part],
-            overdue_months=books["overdue_months"][firm][part],
-            queries=books["queries"][firm][part],
-            lenders=books["lenders"][firm][at],
-            credit_line_yuan=books["credit_line"][firm][at],
-            credit_line_used_yuan=books["credit_line_used"][firm][at],
-            debt_service_yuan=books["debt_service"][firm][at],
-            guarantees_yuan=books["guarantees"][firm][at],
+            debt_yuan=debt,
+            overdue_yuan=overdue,
+            overdue_months=overdue_months,
+            queries=queries,
+            lenders=lenders,
+            credit_line_yuan=line,
+            credit_line_used_yuan=used,
+            debt_service_yuan=service,
+            guarantees_yuan=guarantees,
         )
 
     def _part(self, firm: int, at: int) -> slice:
@@ -285,3 +329,15 @@ class Bureaus:
         for firm, *rest in rows:
             out[firm].append(tuple(rest))
         return out
+
+
+def _books(
+    history: History, names: Mapping[str, Sequence[str]], kind: type = np.float64
+) -> dict[str, Any]:
+    """By source its columns, (n_firms, n_columns, n_months)."""
+    return {
+        source: np.stack([history[name] for name in columns])
+        .transpose(2, 0, 1)
+        .astype(kind, order="C")
+        for source, columns in names.items()
+    }

@@ -53,20 +53,23 @@ def ask(
     sales_12m_yuan = history.lately("sales", at, 12)
     lived = at - np.maximum(firms.traits.founded - history.first, 0)
     able = alive & (lived >= parameters.world.history_min_months)
-    borrowed_before = history.lately("true_loan_received", at, at) > 0.0
     large_enough = sales_12m_yuan >= p.sales_12m_min_yuan
     rows = np.flatnonzero(able & ~owing & ~state.defaulted & large_enough & eager)
     rate = np.full(len(rows), p.rate_annual_by_year[str(month // 12)])
-    approved = _approve(firms, state, month, sales_12m_yuan, z[0], u[1], parameters)[rows]
+    borrowed_before = history.lately("true_loan_received", at, at, rows) > 0.0
+    approved = _approve(
+        firms, rows, state.tax_arrears_yuan[rows] > 0.0, month, sales_12m_yuan[rows], z[0][rows],
+        u[1][rows], parameters,
+    )  # fmt: skip
     drawn = u[2][rows] >= np.interp(rate, p.churn_rates_annual, p.churn_shares)
     return Applications(
         firm=rows,
         month=np.full(len(rows), month),
         day=1 + np.floor(28 * u[3][rows]).astype(np.int64),
         amount_yuan=_amount(sales_12m_yuan[rows], z[1][rows], p),
-        purpose=_purpose(firms, weather, u[4], u[5], p)[rows],
+        purpose=_purpose(firms, rows, weather, u[4][rows], u[5][rows], p),
         rate_annual=rate,
-        first_time_borrower=(~borrowed_before & (state.other_debt_yuan <= 0.0))[rows],
+        first_time_borrower=~borrowed_before & (state.other_debt_yuan[rows] <= 0.0),
         approved=approved,
         granted=approved & drawn,
     )
@@ -80,7 +83,8 @@ def pay_out(state: State, asked: Applications, parameters: Parameters) -> State:
 
 def _approve(
     firms: Firms,
-    state: State,
+    rows: Ints,
+    owing_tax: Bools,
     month: int,
     sales_12m_yuan: Floats,
     z: Floats,
@@ -89,13 +93,13 @@ def _approve(
 ) -> Bools:
     """The legacy lender: size, age, paid-in capital, open tax arrears, and the officer's mood."""
     p = parameters.loans
-    years = np.maximum(month - firms.traits.founded, 1) / 12.0
+    years = np.maximum(month - firms.traits.founded[rows], 1) / 12.0
     size = np.log(np.maximum(sales_12m_yuan, 1.0) / parameters.firms.sales_annual_median_yuan)
     points = (
         p.policy_size_weight * size
         + p.policy_age_weight * np.log(years)
-        + p.policy_capital_weight * np.log1p(firms.papers.paid_in_yuan / 100_000.0)
-        - p.policy_arrears_weight * (state.tax_arrears_yuan > 0.0)
+        + p.policy_capital_weight * np.log1p(firms.papers.paid_in_yuan[rows] / 100_000.0)
+        - p.policy_arrears_weight * owing_tax
         + p.policy_noise_sd * z
     )
     return (points >= p.policy_cut) ^ (u < p.policy_override_share)
@@ -107,9 +111,11 @@ def _amount(sales_12m_yuan: Floats, z: Floats, p: LoansParameters) -> Floats:
     return np.clip(rounded, p.amount_min_yuan, p.amount_max_yuan)
 
 
-def _purpose(firms: Firms, weather: Weather, u: Floats, luck: Floats, p: LoansParameters) -> Ints:
+def _purpose(
+    firms: Firms, rows: Ints, weather: Weather, u: Floats, luck: Floats, p: LoansParameters
+) -> Ints:
     positions = np.array([PURPOSES.index(name) for name in p.purpose_weights])
     usual = positions[choose(p.purpose_weights, u)]
-    sector = np.array(firms.papers.sector)
-    supplies = weather.deferral & np.isin(sector, ("C", "F")) & (luck < p.epidemic_share)
+    supplying = np.array([firms.papers.sector[row] in "CF" for row in rows], dtype=np.bool_)
+    supplies = weather.deferral & supplying & (luck < p.epidemic_share)
     return np.where(supplies, _EPIDEMIC, usual)

@@ -86,20 +86,24 @@ def draw(parameters: Parameters, firms: Firms, seed: int, block: int) -> tuple[F
 
 
 def called(before: State, after: State, debtor: Ints, traits: Traits) -> State:
-    """`after`, with the guarantees called of debtors who failed this month; all (n_firms,).
+    """`after`, with the guarantees called of debtors who failed this month; all (..., n_firms).
 
     What is called is at most the guarantee, and at most what the debtor owes.
     """
-    answers = debtor != NOBODY
-    whose = np.where(answers, debtor, 0)
-    failed = answers & (_failed(after) & ~_failed(before))[whose]
-    owed = (after.other_debt_yuan + after.loan_yuan + after.overdue_yuan)[whose]
-    due = np.minimum(traits.guarantee_months * after.scale_yuan, owed)
-    return replace(after, called_yuan=np.where(failed, due, 0.0))
+    answering = np.flatnonzero(debtor != NOBODY)
+    whose = debtor[answering]
+    failed = _failed(after, whose) & ~_failed(before, whose)
+    owed = after.other_debt_yuan[..., whose] + after.loan_yuan[..., whose]
+    owed = owed + after.overdue_yuan[..., whose]
+    due = np.minimum(traits.guarantee_months[answering] * after.scale_yuan[..., answering], owed)
+    called_yuan = np.zeros_like(after.called_yuan)
+    called_yuan[..., answering] = np.where(failed, due, 0.0)
+    return replace(after, called_yuan=called_yuan)
 
 
-def _failed(state: State) -> Bools:
-    return state.defaulted | (state.missed_other >= 3)
+def _failed(state: State, firms: Ints) -> Bools:
+    failed: Bools = state.defaulted[..., firms] | (state.missed_other[..., firms] >= 3)
+    return failed
 
 
 def _supply(

@@ -53,7 +53,7 @@ class Applicant:
         asked = replace(self.asked, amount_yuan=np.array([loan_yuan]), firm=np.array([0]))
         truth = outcomes.live_again(
             parameters, self.climate, stack([traits, self.traits.take(slice(1, None))]),
-            self.debtor, asked, stack([state, self.state.take(slice(1, None))]),
+            self.debtor, [(asked, stack([state, self.state.take(slice(1, None))]))],
             self.met, self.seed, self.block,
         )  # fmt: skip
         return float(truth.pd_12m[0])
@@ -68,11 +68,10 @@ def applicants(seed: int, block: int, months: int) -> Iterator[Applicant]:
     lives = world.live(parameters, members, links, climate, seed, block, total)
     bureaus = world.asked_about(parameters, members, lives, seed, block)
     for asked, states in lives.asked:
-        met = lives.met.since(int(asked.month[0]) - climate.first)
         for at in range(len(asked.firm)):
             yield _applicant(
-                parameters, bureaus, members.traits, links.debtor, asked.take([at]), states, met,
-                climate, seed, block,
+                parameters, bureaus, members.traits, links.debtor, asked.take([at]), states,
+                lives.met, climate, seed, block,
             )  # fmt: skip
 
 

@@ -16,12 +16,11 @@ def closing(state: State, age_months: Ints, u: Floats, p: EventsParameters) -> B
     One that cannot pay gives up sooner or later by age as all do: the youngest hold on.
     """
     yearly = np.array(p.exit_annual_by_age)
-    usual = yearly[np.clip(age_months // 12, 0, len(yearly) - 1)]
-    leaving = u < 1.0 - (1.0 - usual * p.exit_healthy_multiple) ** (1.0 / 12.0)
+    age = np.minimum(np.maximum(age_months, 0) // 12, len(yearly) - 1)
+    leaving = u < (1.0 - (1.0 - yearly * p.exit_healthy_multiple) ** (1.0 / 12.0))[age]
     stuck = (state.unpaid_bills_yuan > state.scale_yuan) | (state.missed_other >= 3)
-    failing = (stuck | state.defaulted) & (
-        u < p.exit_insolvent_monthly * (usual / yearly.max()) ** 2
-    )
+    giving_up = p.exit_insolvent_monthly * (yearly / yearly.max()) ** 2
+    failing = (stuck | state.defaulted) & (u < giving_up[age])
     borrowing = ((state.loan_yuan > 0.0) | (state.loan_incoming_yuan > 0.0)) & ~state.defaulted
     closed: Bools = (leaving | failing) & ~borrowing
     return closed

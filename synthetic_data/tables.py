@@ -156,11 +156,12 @@ def months_table(firms: Firms, history: History, signals: Signals, burn_in: int,
         "uscc": pa.array(firms.papers.uscc).take(pa.array(who)),
         "month": texts.take(pa.array(when)),
     }
-    filings = history["filing"][burn_in:].T[alive].astype(np.int64)
+    lived_at = when * len(firms) + who
+    filings = history["filing"][burn_in:].reshape(-1)[lived_at].astype(np.int64)
     lived = [(name, title, history[name]) for name, title in (_SEEN | _TRUE).items()]
     lived += [(name, title, signals.monthly[name]) for name, title in _SIGNALS.items()]
     for name, title, column in lived:
-        values = column[burn_in:].T[alive]
+        values = column[burn_in:].reshape(-1)[lived_at]
         columns[title] = values.astype(np.int64) if name in _COUNTS else _rounded(name, values)
         if name == "tax_paid":
             columns["filing"] = pa.array(FILINGS).take(pa.array(filings))
@@ -210,7 +211,9 @@ def loan_tables(
             "true_pd_12m": truth.pd_12m,
             "true_defaulted_12m": truth.defaulted_12m.astype(np.int64),
             "true_default_month": defaulted_on,
-            "true_cause": _texts(Cause(int(cause)).name.lower() for cause in truth.cause),
+            "true_cause": pa.array([cause.name.lower() for cause in Cause]).take(
+                pa.array(truth.cause)
+            ),
             "true_health": np.round(truth.health, 4),
             "true_mill": truth.mill,
         }
@@ -235,6 +238,19 @@ def _rounded(name: str, values: Any) -> Any:
         "top_buyer_share", "top_supplier_share", "true_health", "true_strain", "true_chain",
     )  # fmt: skip
     return np.round(values, 4 if share else 2)
+
+
+def save(folder: Path, tables: Mapping[str, Any]) -> None:
+    """Write the tables of a block into a new folder as they are in memory."""
+    folder.mkdir()
+    for name, table in tables.items():
+        with pa.ipc.new_file(folder / name, table.schema) as file:
+            file.write_table(table)
+
+
+def load(folder: Path) -> Tables:
+    """The tables of a block that was saved; read from the files only where they are looked at."""
+    return {name: pa.ipc.open_file(pa.memory_map(str(folder / name))).read_all() for name in NAMES}
 
 
 class Writer:

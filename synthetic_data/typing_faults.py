@@ -33,9 +33,12 @@ class TypingFaults:
     names: dict[int, str]
 
     @cached_property
-    def firms(self) -> frozenset[int]:
-        """The firms of which a source holds a month badly typed."""
-        return frozenset(firm for firm, _ in self.months)
+    def sources_by_firm(self) -> dict[int, list[str]]:
+        """The sources that hold a month of a firm badly typed."""
+        out: dict[int, list[str]] = {}
+        for firm, source in self.months:
+            out.setdefault(firm, []).append(source)
+        return out
 
     def typed(self, firm: int, source: str, section: object) -> object:
         """A section as the source's table holds it."""

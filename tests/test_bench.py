@@ -179,7 +179,7 @@ def test_a_whole_run_measures_each_clock_and_each_load(
     ]
     assert all(len(figure.rounds) == 2 for figure in report.figures)
     assert all(figure.errors == 0 for figure in report.figures)
-    assert len(report.sweep) == 9
+    assert len(report.sweep) == len(benches.SWEEP)
     assert report.ratios == benches.Ratios(None, None)
 
 
@@ -211,7 +211,7 @@ def test_progress_counts_every_step_to_the_last(
 ) -> None:
     _, _, told = measured
     total = len(told)
-    assert total == 1 + 2 * 4 + 9
+    assert total == 1 + 2 * 4 + len(benches.SWEEP)
     assert [step.split()[0] for step in told] == [f"{at}/{total}" for at in range(total)]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthetic_data import cashflow, economy
+from synthetic_data import cashflow, economy, outcomes
 from synthetic_data.firms import Traits, draw
 from synthetic_data.parameters import standard
 from synthetic_data.state import State
@@ -130,3 +130,17 @@ def test_trouble_shows_in_what_bureaus_see(months: pd.DataFrame) -> None:
     late = months.filing.isin(["late", "missing"])
     assert late[strained].mean() > 3 * late[~strained].mean()
     assert months.tax_arrears_yuan[months.true_strain == 0].max() == 0
+
+
+def test_a_month_in_single_precision_stays_in_it_and_in_many_lives_at_once() -> None:
+    lives, rng = 3, np.random.default_rng(2)
+    luck = cashflow.draws(rng, lives * N).reshape(-1, lives, N)
+    weather = CLIMATE.weather(CLIMATE.first + 40, FIRMS.traits)
+    light = outcomes._light(FIRMS.traits), outcomes._light(opening()), outcomes._light(weather)
+    state, flows = cashflow.step(*light, luck.astype(np.float32), P)
+    told = {f.name: getattr(state, f.name) for f in fields(state)}
+    told |= {f.name: getattr(flows, f.name) for f in fields(flows)}
+    assert {column.dtype for column in told.values()} == {np.dtype("f4"), np.dtype("?")}
+    for life in range(lives):
+        alone, _ = cashflow.step(FIRMS.traits, opening(), weather, luck[:, life], P)
+        assert state.cash_yuan[life] == pytest.approx(alone.cash_yuan, rel=1e-4, abs=50.0)

@@ -46,14 +46,14 @@ def posted(client: httpx.Client, request: bytes) -> Any:
     return reply.raise_for_status().json()
 
 
-def referred(client: httpx.Client) -> bytes:
+def referred(client: httpx.Client, least_yuan: float = 1_000) -> bytes:
     """A firm of the world that the engine refers to a person, with something to lend."""
     for place in ("北京", "河北", "江苏", "浙江", "山东", "广东", "四川"):
         for firm in client.get("/v1/firms", params={"q": place}).json():
             request = client.get(f"/v1/firms/{firm['uscc']}").content
             json_type = {"content-type": "application/json"}
             tried = client.post("/v1/previews", content=request, headers=json_type).json()
-            if tried["verdict"] == "refer" and tried["limit_yuan"] >= 1_000:
+            if tried["verdict"] == "refer" and tried["limit_yuan"] > least_yuan:
                 return request
     raise AssertionError("no firm of the world is referred")
 
@@ -201,39 +201,109 @@ def test_two_officers_approve_what_the_engine_referred(
     page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
 ) -> None:
     lang = request.node.callspec.params["page"][0]
-    decision = posted(api, referred(api))
+    above = api.get("/v1/desk/terms").json()["four_eyes_above_yuan"]
+    decision = posted(api, referred(api, above))
     page.goto(f"{server.url}/{lang}/desk")
+    page.locator("#filter").select_option("unclaimed")
     page.locator(f"#queue [data-id='{decision['decision_id']}']").click()
-    page.locator("#said").fill("The registry was seen on paper.")
-    page.locator("button[value=decline]").click()
+    page.locator("#claim").click()
     expect(page.locator("#toast.on")).to_be_visible()  # nobody is signed in
     forgive(page, 403)
     officers = page.locator("#officer option")
     page.locator("#officer").select_option(index=1)
     expect(page.locator("#toast")).to_contain_text(officers.nth(1).inner_text())
+    page.locator("#claim").click()
+    expect(page.locator("#release")).to_be_visible()
+    page.locator("#filter").select_option("mine")
+    expect(page.locator(f"#queue [data-id='{decision['decision_id']}']")).to_have_count(1)
+    page.locator("#filter").select_option("")
+    page.locator("#said").fill("The registry was seen on paper.")
+    expect(page.locator("button[value=decline]")).to_be_disabled()  # the reason is an approval's
+    assert serious(page) == []
     page.locator("button[value=approve]").click()
-    expect(page.locator(".events li")).to_have_count(1)
+    expect(page.locator(".events li")).to_have_count(2)
     page.locator("#said").fill("I agree with myself entirely.")
     page.locator("button[value=yes]").click()
     expect(page.locator("#toast")).to_contain_text("expected another officer")
     forgive(page, 409)
     page.locator("#officer").select_option(index=2)
     expect(page.locator("#toast")).to_contain_text(officers.nth(2).inner_text())
+    page.locator("#said").fill("I agree: the registry is right.")
     page.locator("button[value=yes]").click()
-    expect(page.locator(".events li")).to_have_count(2)
+    expect(page.locator(".events li")).to_have_count(3)
     case = api.get(f"/v1/desk/decisions/{decision['decision_id']}").json()
     assert (case["status"], case["verdict"]) == ("signed", "approve")
-    page.locator("#case-body details summary").click()
+    assert case["reason_code"] == "D-VERIFIED"
+    page.locator("#dispute-box summary").click()
     page.locator("#objection").fill("The electricity bill is another firm's.")
     page.locator("#disputed").select_option("electricity")
-    page.locator("#case-body details button").click()
-    expect(page.locator(".events li")).to_have_count(3)
+    page.locator("#dispute-box button").click()
+    expect(page.locator(".events li")).to_have_count(4)
     page.locator("#replay").click()
     expect(page.locator("#case-body .ok")).to_be_visible()
     page.locator("#find").fill(decision["decision_id"])
     expect(page.locator("#found tbody tr")).to_have_count(1)
     page.locator("#verify").click()
     expect(page.locator("#verified .ok")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", TWO, indirect=True, ids=["-".join(one) for one in TWO])
+def test_a_wrong_datum_is_disputed_corrected_and_decided_anew(
+    page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
+) -> None:
+    lang = request.node.callspec.params["page"][0]
+    young = json.loads(api.get("/v1/firms/young-shop").content)
+    young["credit_file"]["tax"]["arrears_yuan"] = 9_000.0
+    decision = posted(api, json.dumps(young).encode())
+    assert decision["verdict"] == "refer"
+    page.goto(f"{server.url}/{lang}/desk")
+    page.locator("#officer").select_option(index=1)
+    page.locator(f"#queue [data-id='{decision['decision_id']}']").click()
+    page.locator("#dispute-box summary").click()
+    page.locator("#disputed").select_option("tax")
+    page.locator("#disputed-field").fill("arrears_yuan")
+    page.locator("#right").fill("0")
+    expect(page.locator("#dispute-box small")).to_contain_text("9000")
+    page.locator("#objection").fill("The arrears were paid in May.")
+    page.locator("#dispute-box button").click()
+    expect(page.locator(".events li")).to_have_count(1)
+    page.locator("#case-body form textarea").first.fill("The receipt of the bureau was seen.")
+    page.locator("button[value=yes]").click()
+    expect(page.locator(".events li")).to_have_count(2)
+    page.locator("#evidence-box summary").click()
+    page.locator("#what").fill("The arrears are gone.")
+    page.locator("#file").fill("{")
+    page.locator("#evidence-box button").click()
+    expect(page.locator("#toast.on")).to_contain_text("JSON")
+    young["credit_file"]["tax"]["arrears_yuan"] = 0.0
+    page.locator("#file").fill(json.dumps(young["credit_file"]))
+    page.locator("#evidence-box button").click()
+    expect(page.locator(".events li")).to_have_count(3)
+    assert serious(page) == []
+    page.locator(".events li a").click()
+    expect(page.locator(".verdict-box.approve")).to_be_visible()
+    again = page.url.rsplit("/", 1)[1]
+    assert api.get(f"/v1/desk/decisions/{again}").json()["decides_again"] == decision["decision_id"]
+
+
+def test_a_person_is_asked_for_and_finds_the_case_in_the_queue(
+    page: Page, server: Server, api: httpx.Client
+) -> None:
+    decision = posted(api, api.get("/v1/firms/mask-maker-judgment").content)
+    page.goto(f"{server.url}/en/desk")
+    page.locator("#officer").select_option(index=1)
+    page.locator("#find").fill(decision["decision_id"])
+    expect(page.locator("#found tbody tr")).to_have_count(1)
+    page.locator("#found button").click()
+    page.locator("#person-box summary").click()
+    page.locator("#asks").fill("The enforcement was lifted in May.")
+    page.locator("#person-box button").click()
+    waiting = page.locator(f"#queue [data-id='{decision['decision_id']}']")
+    expect(waiting).to_contain_text("person asked for")
+    page.locator("#claim").click()
+    page.locator("#said").fill("The enforcement is still in force.")
+    page.locator("button[value=decline]").click()
+    expect(page.locator("#status")).to_have_text("to sign")
 
 
 def test_a_pasted_firm_with_a_hostile_name_is_text(

@@ -17,6 +17,7 @@ from model.features import SOURCE_LABELS
 from service.application import Request, parse
 from service.chain import Record
 from service.decide import Decision
+from service.desk_openapi import LANE
 from service.limit import LABELS as CAP_LABELS
 from service.notice import LANGS, Letter, Notice, NoticeError, html, notice, prefers_html, texts
 from service.process import Server
@@ -181,7 +182,16 @@ def test_how_to_dispute_and_how_to_ask_for_a_person(told: dict[str, Notice]) -> 
     assert "重新作出决定" in "".join(zh.dispute)
     assert "article 25" in " ".join(en.dispute)
     assert "article 24" in " ".join(en.review)
-    assert told["mask-maker-judgment"].decision_id in "".join(zh.review)
+    number = told["mask-maker-judgment"].decision_id
+    assert number in "".join(zh.review)
+    paths = {path for _, path, *_ in LANE}
+    for path, said in (
+        ("disputes", en.dispute),
+        ("person-requests", en.review),
+        ("case", en.review),
+    ):
+        assert f"/v1/decisions/{number}/{path}" in " ".join(said)
+        assert f"/v1/decisions/{{decision_id}}/{path}" in paths  # what the letter promises is there
 
 
 def test_silent_sources_and_those_not_consented_are_told_apart(

@@ -124,7 +124,7 @@ def test_only_an_officer_works_at_the_desk(client: httpx.Client, decision: dict[
     assert client.post(f"{path}/disputes", json=dispute, headers=headers).status_code == 403
     headers = signed_in(client, "Lin 林")
     assert client.post(f"{path}/disputes", json=dispute, headers=headers).status_code == 200
-    ruling = {"verdict": "decline", "said": "Not what we lend to."}
+    ruling = {"verdict": "decline", "reason_code": "D-PURPOSE", "said": "Not what we lend to."}
     refused = client.post(f"{path}/rulings", json=ruling, headers=headers)
     assert refused.status_code == 409  # the engine approved it
     stranger = client.post("/v1/desk/session", json={"officer": "Nobody"}, headers=headers)
@@ -133,7 +133,7 @@ def test_only_an_officer_works_at_the_desk(client: httpx.Client, decision: dict[
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "source")
     broken = client.post(f"{path}/disputes", content=b"{", headers=headers)
     assert broken.status_code == 400
-    waiting = client.get("/v1/desk/cases").json()
+    waiting = client.get("/v1/desk/cases").json()["cases"]
     assert decision["decision_id"] in [one["line"]["decision_id"] for one in waiting]
 
 

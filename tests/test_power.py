@@ -24,7 +24,7 @@ def test_all_applications_are_read_with_what_became_of_them(
     assert asked.truth.defaulted.tolist() == truth.true_defaulted_12m.tolist()
     assert asked.granted.sum() == applications.granted.sum()
     granted = asked.part(asked.granted)
-    assert [len(column) for column in granted] == [int(asked.granted.sum())] * 4
+    assert [len(column) for column in granted] == [int(asked.granted.sum())] * 5
 
 
 def test_mills_are_found_by_what_their_invoices_cannot_hide(asked: power.Asked) -> None:
@@ -46,6 +46,29 @@ def test_an_auc_comes_with_its_standard_error() -> None:
         draws.append(roc_auc_score(bad, bad + rng.standard_normal(400)))
     assert line.error == pytest.approx(np.std(draws), rel=0.25)
     assert line.inside is False
+
+
+def test_two_worlds_of_the_same_firms_are_compared_over_all_futures_with_little_error() -> None:
+    rng = np.random.default_rng(3)
+
+    def worlds() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        firms, risk = np.arange(600), rng.standard_normal(600)
+        seen = risk + rng.standard_normal(600)
+        blurred = seen + 0.5 * rng.standard_normal(600)
+        chances = 1 / (1 + np.exp(2.5 - risk))
+        return [(firms, seen, chances), (firms, blurred, chances)]
+
+    first = worlds()
+    without, with_it, cost = power.paired(first, resampled=100)
+    _, seen, chances = first[0]
+    lived = [roc_auc_score(rng.random(600) < chances, seen) for _ in range(200)]
+    assert without[0] == pytest.approx(np.mean(lived), abs=0.004)
+    assert cost[0] == pytest.approx(without[0] - with_it[0])
+    assert cost[1] < 0.5 * np.hypot(without[1], with_it[1])  # as if the firms were strangers
+    again = [power.paired(worlds(), resampled=2)[2][0] for _ in range(25)]
+    assert cost[1] == pytest.approx(np.std(again), rel=0.5)
+    same = power.paired([first[0], first[0]], resampled=2)[2]
+    assert same == (0.0, 0.0)
 
 
 def test_the_table_says_inside_and_outside(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,4 +97,4 @@ def test_the_first_and_the_last_month_and_other_firms_are_left_alone() -> None:
     faults = TypingFaults({(3, "water"): [(0, "2018-06")]}, {}, {})
     assert faults.typed(4, "water", water()) == water()
     assert faults.typed(3, "water", None) is None
-    assert faults.firms == {3}
+    assert list(faults.sources_by_firm) == [3]

@@ -2,7 +2,7 @@
 
 from service.load import Latency, LoadResult
 from service.machine import seen
-from service.yardsticks import BARE, FLOOR, NAIVE, OURS, _told, table
+from service.yardsticks import BARE, FLOOR, NAIVE, OURS, POSTGRES, _told, table
 
 
 def load(per_s: float, p50_us: float) -> LoadResult:
@@ -22,8 +22,9 @@ def test_ratios_are_of_medians_of_rounds() -> None:
             (OURS, 16): thrice((4_000, 1), (1_000, 1), (9_000, 1)),
             (FLOOR, 16): thrice((5_000, 1), (5_000, 1), (5_000, 1)),
             (NAIVE, 16): thrice((40, 1), (10, 1), (90, 1)),
+            (POSTGRES, 16): thrice((2_000, 1), (4_000, 1), (9_000, 1)),
         },
     )
     assert (found.ours_over_floor, found.ours_over_naive) == (0.8, 100.0)
-    assert found.ours_over_bare == 2.0
+    assert (found.ours_over_bare, found.sqlite_over_postgres) == (2.0, 1.0)
     assert "0.80 of the floor and 100 x naive" in str(table(found).renderables[1])

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,22 +16,26 @@ from starlette.routing import Route
 from model.credit_file import SOURCES, Fault
 from service.application import parse
 from service.archive import Archive
+from service.audit import audit, in_one
 from service.benchmark import Benchmark
-from service.body import json_body, read
+from service.body import json_body
 from service.chain import Record
 from service.clocks import Clocks
-from service.console.session import Session, Sessions
+from service.console.session import Sessions
 from service.day import today
 from service.decide import Decision, Engine, decide
-from service.desk import Answer, Case, Desk, Dispute, Ruling, Signature
-from service.journal import Journal, Line
-from service.ledger import Ledger, verify
+from service.desk import Desk
+from service.health import Health
+from service.idempotency import not_erased
+from service.journal import Journal
+from service.ledger import Ledger
 from service.policy import VERDICTS
 from service.problem import Problem
 from service.replay import replay, versions_of
 from service.settings import Settings
 from service.showcase import Showcase
 from service.versions import Swaps
+from service.watch import Watch
 
 if TYPE_CHECKING:
     from service.sources import Gateway
@@ -54,6 +58,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     sessions: Sessions
     benchmark: Benchmark
     showcase: Showcase | None
+    watch: Watch
+    health: Health
     gateway: "Gateway | None" = None
 
     @property
@@ -62,26 +68,13 @@ class Parts(Struct, frozen=True, kw_only=True):
         return self.swaps.now.engine
 
 
-class Queued(Struct, frozen=True, kw_only=True):
-    """A decision in the desk's list, with where its case stands."""
-
-    line: Line
-    case: Case
-
-
-class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who signs in; null signs out."""
-
-    officer: str | None
-
-
 def answer(value: object, status: int = 200) -> Response:
     """A record as JSON."""
     return Response(_encode(value), status, media_type="application/json")
 
 
 async def found(ledger: Ledger, request: Request) -> Record:
-    """The record a route's path names; raises Problem when there is none."""
+    """The record a route's path names; raises Problem when there is none, or it was erased."""
     decision_id = str(request.path_params["decision_id"])
     record = await run_in_threadpool(ledger.get, decision_id)
     if record is None:
@@ -91,12 +84,12 @@ async def found(ledger: Ledger, request: Request) -> Record:
             f"No decision {decision_id[:64]!r} is in the ledger; expected the decision_id of "
             "an earlier reply.",
         )
-    return record
+    return not_erased(record)
 
 
 def routes(parts: Parts) -> list[Route]:
     """Every route of the API beside decisions."""
-    groups = (_decisions(parts), _desk(parts), _showcase(parts), _running(parts))
+    groups = (_decisions(parts), _showcase(parts), _running(parts))
     return [
         Route(path, handler, methods=[method])
         for group in groups
@@ -129,7 +122,8 @@ def _decisions(parts: Parts) -> _Routes:
         return answer(_previewed(parts, body))
 
     async def verification(_: Request) -> Response:
-        return answer(await run_in_threadpool(verify, parts.settings.ledger))
+        found = await run_in_threadpool(audit, parts.settings.ledger)
+        return answer(in_one(found))
 
     async def totals(_: Request) -> Response:
         return answer(await run_in_threadpool(parts.journal.totals))
@@ -141,58 +135,6 @@ def _decisions(parts: Parts) -> _Routes:
         ("POST", "/v1/previews", preview),
         ("GET", "/v1/verification", verification),
         ("GET", "/v1/totals", totals),
-    )
-
-
-def _desk(parts: Parts) -> _Routes:
-    """What officers do; every post bears its session's token."""
-    desk, sessions = parts.desk, parts.sessions
-
-    async def sign_in(request: Request) -> Response:
-        session = sessions.checked(request)
-        wanted = (await read(request, SignIn)).officer
-        if wanted is not None and wanted not in sessions.officers:
-            known = f"one of {', '.join(sessions.officers)}, or null"
-            raise Fault("officer", wanted[:40], known)
-        response = answer({"officer": wanted})
-        sessions.keep(request, response, Session(session.token, wanted))
-        return response
-
-    async def queue(_: Request) -> Response:
-        return answer(await run_in_threadpool(_queue, parts))
-
-    async def case(request: Request) -> Response:
-        return answer(desk.case((await found(parts.ledger, request)).decision_id))
-
-    async def rule(request: Request) -> Response:
-        officer, ruling = sessions.officer(request), await read(request, Ruling)
-        decision = _decode((await found(parts.ledger, request)).decision)
-        if decision.verdict != "refer":
-            said = f"The decision is {decision.verdict}; expected one referred to a person."
-            raise Problem("not-referred", 409, said)
-        return answer(
-            await run_in_threadpool(
-                desk.rule, decision.decision_id, officer, ruling, decision.limit_yuan
-            )
-        )
-
-    def step(kind: type[Any], done: Callable[[str, str, Any], Case]) -> Handler:
-        async def handle(request: Request) -> Response:
-            officer, posted = sessions.officer(request), await read(request, kind)
-            decided = (await found(parts.ledger, request)).decision_id
-            return answer(await run_in_threadpool(done, decided, officer, posted))
-
-        return handle
-
-    at = "/v1/desk/decisions/{decision_id}"
-    return (
-        ("POST", "/v1/desk/session", sign_in),
-        ("GET", "/v1/desk/cases", queue),
-        ("GET", at, case),
-        ("POST", f"{at}/rulings", rule),
-        ("POST", f"{at}/signatures", step(Signature, desk.sign)),
-        ("POST", f"{at}/disputes", step(Dispute, desk.dispute)),
-        ("POST", f"{at}/answers", step(Answer, desk.answer)),
     )
 
 
@@ -316,17 +258,3 @@ def _previewed(parts: Parts, body: bytes) -> Decision:
         decided_at=datetime.now(UTC),
         tick=time.perf_counter_ns,
     )
-
-
-def _queue(parts: Parts) -> list[Queued]:
-    """Referred decisions not yet signed, and any with an open dispute; oldest first."""
-    cases = {case.decision_id: case for case in parts.desk.cases()}
-
-    def waits(line: Line) -> bool:
-        case = cases.get(line.decision_id)
-        if case is not None and case.disputed:
-            return True
-        return line.verdict == "refer" and (case is None or case.status != "signed")
-
-    lines = parts.journal.find(most=200, chosen=waits)
-    return [Queued(line=line, case=parts.desk.case(line.decision_id)) for line in reversed(lines)]

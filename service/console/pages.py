@@ -15,7 +15,7 @@ from model.credit_file import SOURCES
 from model.features import FEATURES
 from service.application import Request as Posted
 from service.application import parse
-from service.chain import Record
+from service.chain import Record, erased
 from service.console import words
 from service.console.api import Parts
 from service.console.assets import Assets
@@ -108,8 +108,9 @@ class Pages:
         async def get(request: Request) -> Response:
             decision_id = str(request.path_params["decision_id"])
             record = await run_in_threadpool(self._parts.ledger.get, decision_id)
-            if record is None:
-                return self._render(request, "nothing", lang, {}, page, 404)
+            if record is None or erased(record):
+                shown, status = ("nothing", 404) if record is None else ("erased", 410)
+                return self._render(request, shown, lang, {}, page, status)
             return self._render(request, page, lang, self._told(record, lang))
 
         return get
