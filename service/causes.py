@@ -330,8 +330,8 @@ def table(found: Sequence[Found]) -> Table:
     shown = Table(
         title="Firms that defaulted: is the true cause among the four reasons?",
         title_justify="left",
-        caption="lift: how much oftener a cause is named where it is the cause, ± standard error. "
-        "can be known: AUC of the cause's own features against other firms that defaulted.",
+        caption="known: AUC of the cause's own features against other firms that defaulted; "
+        "others: of another cause, told of this one; lift: ours less theirs, ± standard error",
         caption_justify="left",
     )
     for column in ("cause", *HEADINGS):
@@ -341,10 +341,7 @@ def table(found: Sequence[Found]) -> Table:
     return shown
 
 
-HEADINGS = (
-    "firms", "can be known", "our reasons", "of another cause", "lift", "SHAP", "SHAP's lift",
-    "at random",
-)  # fmt: skip
+HEADINGS = ("firms", "known", "ours", "others", "lift", "SHAP", "its lift", "chance")
 
 
 def cells(row: Found) -> list[str]:
