@@ -31,7 +31,7 @@ from model.table import OWN_TABLE, Axis, Column
 from model.training import FOLDS, MOST_TABLES
 from service import charts
 from service.book import Book
-from service.causes import Found
+from service.causes import Found, cells
 from service.charts import OTHER, OURS, RED, Chart
 from service.study import Study
 
@@ -373,5 +373,6 @@ def html(told: Report) -> str:
         plotly=get_plotlyjs(),
         times=by_period(told),
         sources=SOURCE_LABELS,
+        cause_cells=cells,
         columns={shape.feature.column.name: shape.feature.column for shape in told.shapes},
     )

@@ -35,7 +35,8 @@ def quick() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def told(artifact: Path, world: Path, showcase: Path) -> Report:
     study = msgspec.json.decode((showcase / "study.json").read_bytes(), type=Study)
-    row = Found(cause="late_payer", firms=135, ours=0.99, shap=None, of_others=0.95, by_chance=0.4)
+    row = Found(cause="late_payer", firms=135, ours=0.99, shap=None, of_others=0.95, by_chance=0.4,
+                error=0.03)  # fmt: skip
     return report.report(artifact, book.of_world(artifact, world), study, [row])
 
 
@@ -64,7 +65,7 @@ def test_what_only_a_world_knows_is_told_where_it_is_known(told: Report, own: Re
     assert 'href="#causes"' in page
     cells = page[page.index('<section id="causes">') :].split("<tr>")[2].split("<td>")[1:]
     assert [cell.split("</td>")[0] for cell in cells] == [
-        "late payer", "135", "99 %", "—", "95 %", "40 %",
+        "late payer", "135", "-", "99%", "95%", "+4% ± 3%", "-", "-", "40%",
     ]  # fmt: skip
     assert 'id="causes"' not in report.html(own)
 

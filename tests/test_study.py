@@ -21,8 +21,10 @@ def test_every_source_is_on_one_rung() -> None:
 
 def test_more_sources_tell_the_firms_apart_better(told: Study) -> None:
     auc = [rung.auc for rung in told.ladder]
-    assert auc[0] < max(auc[1:])  # some hundred loans to learn from: rungs are noisy
-    assert max(auc) > 0.65
+    # some hundred loans to learn from: single rungs are noisy, thirds of the ladder are not
+    assert auc[0] < auc[-1]
+    assert sum(auc[:3]) / 3 + 0.02 < sum(auc[-3:]) / 3
+    assert auc[-1] > 0.68
     for rung in told.ladder:
         assert rung.at_equal_risk.default_rate <= told.ours.default_rate
 
