@@ -50,9 +50,9 @@ def test_a_method_that_is_not_there_is_told_all_that_are(server: Server) -> None
 def test_no_answer_is_a_5xx_or_beside_the_document(
     server: Server, document: dict[str, Any], tmp_path: Path
 ) -> None:
-    found = check(server.url, tmp_path, 8, {}, msgspec.json.encode(document), PHASES)
+    found = check(server.url, tmp_path, 6, {}, msgspec.json.encode(document), PHASES)
     assert not found.wrong, (tmp_path / "report.txt").read_text()
-    assert found.cases > 200
+    assert found.cases > 150
 
 
 @pytest.mark.slow
