@@ -57,9 +57,10 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
 """Why a loan defaulted, as the simulator names it -> the groups of features (model/features.py)
 that its mechanism moves before (synthetic_data/cashflow.py, traces.py, signals.py).
 
-Stated from the mechanism, not from what the reasons hit. What every shortage of money leaves
-behind (unpaid bills, taxes and staff funds, lenders' queries, a thin balance) shows that a firm is
-in trouble and not why, so it stands for no cause but the accident, which has no other trace."""
+Stated from the mechanism; but restated once after hit rates had been seen. What every shortage of
+money leaves behind (unpaid bills, taxes and staff funds, lenders' queries, a thin balance) shows
+that a firm is in trouble and not why, so it stands for no cause but the accident, which has no
+other trace."""
 KNOWABLE, ALL = "knowable", "all"
 FEWEST = 15
 """Firms of a cause below which it is not asked whether the cause can be known."""
