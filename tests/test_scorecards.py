@@ -27,7 +27,7 @@ def test_own_loans_are_shown_trained_measured_and_scored(own_loans: Path, tmp_pa
     for said in ("identifier", "a leak: alone it gives AUC", "(suggested)", "Calibration"):
         assert said in shown
     assert sorted(path.name for path in folder.iterdir()) == [
-        "card.json", "estimator.joblib", "schema.toml", "scorecard.json",
+        "card.json", "estimator.joblib", "parity.json", "schema.toml", "scorecard.json",
     ]  # fmt: skip
     scored = yidaitong("score", str(own_loans), "--artifact", str(folder), "--out", str(to))
     assert scored.exit_code == 0, scored.output
