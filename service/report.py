@@ -321,11 +321,18 @@ def _curves(told: Report) -> list[tuple[str, Any, Any, str]]:
     return found
 
 
+def _brief(added: Sequence[str], sign: str) -> str:
+    """The first two sources of a rung, and how many more there are: what fits under a bar."""
+    named = [sign + SOURCE_LABELS[one][1] for one in added[:2]]
+    more = [f"{len(added) - 2} more 另{len(added) - 2}项"] if len(added) > 2 else []
+    return "<br>".join([*named, *more])
+
+
 def rungs(study: Study) -> list[tuple[str, float, float, float]]:
     """What each rung adds, AUC, KS and the share approved at equal risk."""
     return [
         (
-            "<br>".join(("+ " if at else "") + SOURCE_LABELS[one][1] for one in rung.added),
+            _brief(rung.added, "+ " if at else ""),
             rung.auc,
             rung.ks,
             rung.at_equal_risk.approved_share,

@@ -17,11 +17,13 @@ async function totals() {
 
 async function ladder(study) {
   const steps = study.ladder.map((rung, at) => `${at ? "+ " : ""}${rung.added.map((source) => sources[source]).join(t("、", ", "))}`);
+  // under the bars there is room for two names
+  const brief = study.ladder.map((rung, at) => [...rung.added.slice(0, 2).map((source, nth) => `${at && !nth ? "+ " : ""}${sources[source]}`), ...(rung.added.length > 2 ? [t(`另${rung.added.length - 2}项`, `and ${rung.added.length - 2} more`)] : [])].join("<br>"));
   const c = colors();
   await draw("#ladder", [
-    { type: "bar", x: steps, y: study.ladder.map((rung) => rung.at_equal_risk.approved_share), marker: { color: c.accent }, name: t("同等违约率下的批准率", "approved at equal default rate"), text: study.ladder.map((rung) => percent(rung.at_equal_risk.approved_share, 0)), textposition: "outside", cliponaxis: false, hovertemplate: "%{text}<extra></extra>" },
-    { type: "scatter", mode: "lines+markers+text", x: steps, y: study.ladder.map((rung) => rung.auc), yaxis: "y2", name: "AUC", line: { color: c.gold, width: 3 }, marker: { size: 9 }, text: study.ladder.map((rung) => rung.auc.toFixed(3)), textposition: "top center", textfont: { color: c.gold }, cliponaxis: false, hovertemplate: "AUC %{y:.3f}<extra></extra>" },
-  ], { showlegend: true, yaxis: { tickformat: ".0%", range: [0, 1] }, yaxis2: { overlaying: "y", side: "right", range: [0, 1], showgrid: false } });
+    { type: "bar", x: brief, y: study.ladder.map((rung) => rung.at_equal_risk.approved_share), marker: { color: c.accent }, name: t("同等违约率下的批准率", "approved at equal default rate"), text: study.ladder.map((rung) => percent(rung.at_equal_risk.approved_share, 0)), textposition: "outside", cliponaxis: false, hovertemplate: "%{text}<extra></extra>" },
+    { type: "scatter", mode: "lines+markers+text", x: brief, y: study.ladder.map((rung) => rung.auc), yaxis: "y2", name: "AUC", line: { color: c.gold, width: 3 }, marker: { size: 9 }, text: study.ladder.map((rung) => rung.auc.toFixed(3)), textposition: "top center", textfont: { color: c.gold }, cliponaxis: false, hovertemplate: "AUC %{y:.3f}<extra></extra>" },
+  ], { showlegend: true, xaxis: { tickangle: 0, tickfont: { size: 11 } }, yaxis: { tickformat: ".0%", range: [0, 1] }, yaxis2: { overlaying: "y", side: "right", range: [0, 1], showgrid: false } });
   rows($("#ladder-table"), [[t("来源", "sources")], ["AUC", "number"], [t("批准率", "approved"), "number"], [t("违约率", "default rate"), "number"], [t("首贷户", "first-time borrowers"), "number"], [t("放款", "yuan lent"), "number"]],
     study.ladder.map((rung, at) => ({ cells: [steps[at], rung.auc.toFixed(3), ...lent(rung.at_equal_risk)] })));
 }
