@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.credit_file import Fault
 from service import desk_api, intake, notice, versions
@@ -42,7 +42,7 @@ from service.recourse import recourse
 from service.schedule import plan
 from service.scores import Scores
 from service.seen import seen
-from service.turns import REFUSAL, Turns
+from service.turns import Refused
 from service.watch import Watch
 
 log = logging.getLogger("yidaitong")
@@ -202,7 +202,7 @@ class _Decisions:
         self._swaps, self._ledger = parts.swaps, parts.ledger
         self._max_body_bytes = parts.settings.max_body_bytes
         self._clocks, self._journal, self._watch = parts.clocks, parts.journal, parts.watch
-        self._turns = parts.watch.meters.turns = Turns()
+        self._turns = parts.watch.meters.turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI defines it."""
@@ -216,12 +216,12 @@ class _Decisions:
             reply = await self.decided(body, key)
         except ClientDisconnect:
             return
+        except Refused as refused:
+            seen().problem = refused.kind
+            for message in _REFUSED:
+                await send(message)
+            return
         except Exception as error:
-            if error is REFUSAL:
-                seen().problem = REFUSAL.kind
-                await send(_REFUSED[0])
-                await send(_REFUSED[1])
-                return
             problem = await _render(Request(scope), error)
             await problem(scope, receive, send)
             return
@@ -272,19 +272,7 @@ class _Decisions:
 
 
 _RETRY = {"Retry-After": "1"}
-_REFUSED: tuple[Message, Message] = (
-    {
-        "type": "http.response.start",
-        "status": REFUSAL.status,
-        "headers": [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", b"%d" % len(REFUSAL.body())),
-            (b"retry-after", REFUSAL.headers["Retry-After"].encode()),
-        ],
-    },
-    {"type": "http.response.body", "body": REFUSAL.body()},
-)
-"""A refusal ready to be sent."""
+_REFUSED = Refused().messages()
 
 
 def with_record(stored: bytes, receipt: Receipt | Record) -> bytes:

@@ -123,7 +123,7 @@ def routes(parts: Parts, decided: Decided) -> list[Route]:
 
     def applicants(step: "Callable[[Request, str], Awaitable[Response]]") -> Handler:
         async def handle(request: Request) -> Response:
-            caller = getattr(request.state, "caller", None)
+            caller = request.scope.get("caller")
             return await step(request, f"applicant, key {caller}" if caller else "applicant")
 
         return handle

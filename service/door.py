@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Asked
 
 from service.keys import Keys, KeysError
-from service.problem import MEDIA_TYPE, Problem
+from service.problem import Problem
 from service.seen import seen
 from service.settings import Settings
 
@@ -124,10 +124,10 @@ class Door:
             seen().caller = caller.shown
             _allowed(caller, asked["method"], asked["path"])
             told = self._counted(caller)
-            asked["state"] = {**asked.get("state", {}), "caller": caller.name}
         except Problem as problem:
             seen().problem = problem.kind
-            await _refuse(problem, send)
+            for part in problem.messages():
+                await send(part)
             return
 
         async def answer(message: Message) -> None:
@@ -188,11 +188,3 @@ def _allowed(caller: Caller, method: str, path: str) -> None:
         expected = " or ".join(sorted(may))
         said = f"{method} {path[:80]}: expected a key with the scope {expected}."
         raise Problem("not-allowed", 403, said)
-
-
-async def _refuse(problem: Problem, send: Send) -> None:
-    body = problem.body()
-    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
-    told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": told})
-    await send({"type": "http.response.body", "body": body})

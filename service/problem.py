@@ -50,3 +50,13 @@ class Problem(Exception):
     def body(self) -> bytes:
         """The document as JSON."""
         return msgspec.json.encode(self.document)
+
+    def messages(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The whole answer, as ASGI sends it."""
+        body = self.body()
+        headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **self.headers}
+        told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        return (
+            {"type": "http.response.start", "status": self.status, "headers": told},
+            {"type": "http.response.body", "body": body},
+        )

@@ -20,12 +20,18 @@ OVERLOAD_S, HURRY_S = 0.1, 0.04
 MOST_WAITING = 1_024
 MOST_A_ROUND = 16
 """Decisions between two looks at what has come: about what is committed together."""
-REFUSAL = Problem(
-    "busy",
-    503,
-    "More is asked than can be answered in time; nothing was decided. Try again later.",
-    headers={"Retry-After": "1"},
-)
+
+
+class Refused(Problem):
+    """A turn would come too late. A new one each time: an exception raised again keeps growing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "busy",
+            503,
+            "More is asked than can be answered in time; nothing was decided. Try again later.",
+            headers={"Retry-After": "1"},
+        )
 
 
 class Turns:
@@ -55,7 +61,7 @@ class Turns:
     async def take(self) -> None:
         """Wait for a turn; whoever has it decides before it awaits anything else.
 
-        Raises Problem, 503, when the turn would come too late.
+        Raises Refused when the turn would come too late.
         """
         loop = asyncio.get_running_loop()
         if self._taken < MOST_A_ROUND and not self._queue:
@@ -85,7 +91,7 @@ class Turns:
         if self._taken:
             asyncio.get_running_loop().call_soon(self._next)
 
-    def refusal(self) -> Problem:
+    def refusal(self) -> Refused:
         """What one who is refused is told; counted."""
         self.refused += 1
-        return REFUSAL
+        return Refused()

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Meters
-from service.problem import MEDIA_TYPE, Problem
+from service.problem import Problem
 from service.seen import Seen, current
 
 if TYPE_CHECKING:
@@ -172,6 +172,5 @@ async def _misdirected(about: Seen, send: Send) -> None:
     )
     problem = Problem("misdirected", 421, said)
     about.problem = problem.kind
-    headers = [(b"content-type", MEDIA_TYPE.encode())]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": problem.body()})
+    for part in problem.messages():
+        await send(part)

@@ -138,3 +138,10 @@ def test_who_left_gives_the_turn_to_the_next(clock: Clock) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     assert run(story)[-1] == f"{2 * MOST_A_ROUND}"
+
+
+def test_no_two_are_refused_by_the_same_exception(clock: Clock) -> None:
+    """Raised again and again, it would keep every frame it ever passed."""
+    first, second = Turns().refusal(), Turns().refusal()
+    assert first is not second
+    assert first.__traceback__ is None
