@@ -1,4 +1,4 @@
-"""The body of a request: JSON by name, no larger than allowed; how a fault in it is told."""
+"""Bodies: a request's, JSON by name, no larger than allowed, and faults in it; an answer's."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -6,10 +6,13 @@ from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Receive
 
 from model.credit_file import Fault
 from service.problem import FieldError, Problem
+
+_encode = msgspec.json.Encoder().encode
 
 
 async def json_body(headers: Mapping[bytes, bytes], receive: Receive, most: int) -> bytes:
@@ -43,6 +46,11 @@ async def json_body(headers: Mapping[bytes, bytes], receive: Receive, most: int)
             [FieldError(field="body", value=f"{size} bytes or more", expected=expected)],
         )
     return b"".join(chunks)
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """A record as JSON."""
+    return Response(_encode(value), status, media_type="application/json")
 
 
 async def read(request: Request, kind: type[Any], most: int = 20_000) -> Any:

@@ -55,8 +55,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     terms: str | None = None
 
 
-class Case(Struct, frozen=True, kw_only=True):
-    """Where a decision stands at the desk, with every event in order.
+class Told(Struct, frozen=True, kw_only=True):
+    """Where a decision stands at the desk, as anybody concerned may know it.
 
     `disputed` are the sources whose disputes wait for an answer, `to_correct` those whose disputes
     were upheld and wait for a decision on corrected data. `person`: the applicant asked for one.
@@ -69,10 +69,6 @@ class Case(Struct, frozen=True, kw_only=True):
     status: Status
     verdict: str | None
     limit_yuan: float | None
-    reason_code: str | None
-    waits: bool
-    claimed_by: str | None
-    claimed_until: datetime | None
     person: bool
     disputed: list[str]
     to_correct: list[str]
@@ -81,6 +77,15 @@ class Case(Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     due_for: ClockName | None
     overdue: bool
+
+
+class Case(Told, frozen=True, kw_only=True):
+    """The same as officers know it, with whose it is and every event in order."""
+
+    reason_code: str | None
+    waits: bool
+    claimed_by: str | None
+    claimed_until: datetime | None
     events: list[Event]
 
 

@@ -14,13 +14,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from model.credit_file import SOURCES
+from model.credit_file import SOURCES, Fault
 from service.application import Consent
+from service.body import invalid
 from service.case import FIELDS, Case, Event, Matter, case_of, numbered
 from service.chain import Record
 from service.desk_terms import DeskTerms
 from service.ledger import DuplicateDecision, Ledger, ledger_beside, open_ledger
-from service.problem import FieldError, Problem
+from service.problem import Problem
 
 LEAST_WORDS = 10
 MOST_WORDS = 2_000
@@ -358,5 +359,4 @@ def _refuse(why: str) -> None:
 
 
 def _wrong(field: str, value: object, expected: str) -> Problem:
-    error = FieldError(field=field, value=value, expected=expected)
-    return Problem("invalid-field", 422, f"{field}: expected {expected}.", [error])
+    return invalid(Fault(field, value, expected))

@@ -14,10 +14,10 @@ from starlette.routing import Route
 
 from model.credit_file import Fault
 from service.application import parse, strictly
-from service.body import json_body, read
-from service.case import STATUSES, Case, Matter, Status, case_of, uncorrected
+from service.body import answer, json_body, read
+from service.case import STATUSES, Case, Matter, Told, case_of, uncorrected
 from service.chain import Key, Record
-from service.console.api import Parts, answer, found
+from service.console.api import Parts, found
 from service.console.session import Session
 from service.day import today
 from service.decide import Decision
@@ -32,13 +32,14 @@ from service.desk import (
     Signature,
     explained,
 )
-from service.desk_terms import ClockName
 from service.idempotency import key_of
 from service.journal import Line
 from service.problem import Problem
 
 MOST_CASES = 200
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+Step: TypeAlias = Callable[[Request, str], Awaitable[Case | Response]]
+"""What somebody does: where the case stands then, or the decision it led to."""
 Decided: TypeAlias = Callable[[bytes, Key | None], Awaitable[bytes]]
 """Decides on a body and records it; under a key used before, answers as then."""
 _encode = msgspec.json.Encoder().encode
@@ -67,23 +68,11 @@ class Queue(Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class Standing(Told, frozen=True, kw_only=True):
     """What an applicant is told of a case: where it stands and until when, nobody's names."""
 
-    decision_id: str
-    status: Status
-    verdict: str | None
-    limit_yuan: float | None
     reason_zh: str | None
     reason_en: str | None
-    person: bool
-    disputed: list[str]
-    to_correct: list[str]
-    decided_again: list[str]
-    decides_again: str | None
-    due_at: datetime | None
-    due_for: ClockName | None
-    overdue: bool
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,20 +104,22 @@ def routes(parts: Parts, decided: Decided) -> list[Route]:
     lane = _Lane(parts, decided)
     desk = parts.desk
 
-    def officers(step: "Callable[[Request, str], Awaitable[Response]]") -> Handler:
+    def officers(step: Step) -> Handler:
         async def handle(request: Request) -> Response:
-            return await step(request, parts.sessions.officer(request))
+            done = await step(request, parts.sessions.officer(request))
+            return answer(done) if isinstance(done, Case) else done
 
         return handle
 
-    def applicants(step: "Callable[[Request, str], Awaitable[Response]]") -> Handler:
+    def applicants(step: Step) -> Handler:
         async def handle(request: Request) -> Response:
             caller = request.scope.get("caller")
-            return await step(request, f"applicant, key {caller}" if caller else "applicant")
+            done = await step(request, f"applicant, key {caller}" if caller else "applicant")
+            return answer(lane.as_told(done)) if isinstance(done, Case) else done
 
         return handle
 
-    by_number: dict[str, Callable[[Request, str], Awaitable[Response]]] = {
+    by_number: dict[str, Step] = {
         "signatures": partial(lane.step, Signature, desk.sign),
         "answers": partial(lane.step, Answer, desk.answer),
         "disputes": partial(lane.step, Dispute, desk.dispute),
@@ -150,8 +141,7 @@ def routes(parts: Parts, decided: Decided) -> list[Route]:
         *[Route(f"{at}/{n}", officers(do), methods=["POST"]) for n, do in by_number.items()],
         Route(f"{of_applicant}/case", lane.standing, methods=["GET"]),
         *[
-            Route(f"{of_applicant}/{name}", applicants(partial(lane.told, by_number[name])),
-                  methods=["POST"])
+            Route(f"{of_applicant}/{name}", applicants(by_number[name]), methods=["POST"])
             for name in asked
         ],
     ]  # fmt: skip
@@ -237,37 +227,24 @@ class _Lane:
     async def standing(self, request: Request) -> Response:
         """Where a decision stands, as its applicant is told."""
         record = await found(self._parts.ledger, request)
-        return answer(self._as_told(await run_in_threadpool(self._case, record)))
+        return answer(self.as_told(await run_in_threadpool(self._case, record)))
 
     async def step(
         self, kind: type[Any], done: Callable[..., Case], request: Request, who: str
-    ) -> Response:
+    ) -> Case:
         """One step on a decision known by its number."""
         posted = await read(request, kind)
         record = await found(self._parts.ledger, request)
         await run_in_threadpool(done, record.decision_id, who, posted)
-        return answer(await run_in_threadpool(self._case, record))
+        return await run_in_threadpool(self._case, record)
 
     async def matter_step(
         self, kind: type[Any], done: Callable[..., Case], request: Request, who: str
-    ) -> Response:
+    ) -> Case:
         """One step for which the desk must know what the engine decided."""
         posted = await read(request, kind)
         matter = matter_of(await found(self._parts.ledger, request))
-        return answer(await run_in_threadpool(done, matter, who, posted))
-
-    async def told(
-        self,
-        step: Callable[[Request, str], Awaitable[Response]],
-        request: Request,
-        who: str,
-    ) -> Response:
-        """A step an applicant took; answered with what an applicant is told."""
-        response = await step(request, who)
-        if response.status_code == 201:  # a decision
-            return response
-        case = msgspec.json.decode(response.body, type=Case)
-        return answer(self._as_told(case))
+        return await run_in_threadpool(done, matter, who, posted)
 
     async def decide_again(self, request: Request, who: str) -> Response:
         """Decide anew on a corrected or extended credit file, and link the two decisions."""
@@ -307,13 +284,12 @@ class _Lane:
     def _case(self, record: Record) -> Case:
         return self._desk.case(record.decision_id, matter_of(record))
 
-    def _as_told(self, case: Case) -> Standing:
+    def as_told(self, case: Case) -> Standing:
+        """A case as its applicant is told of it."""
         reasons = {one.code: one for one in self._desk.terms.reason}
         final = case.status in ("signed", "decided")
         reason = reasons.get(case.reason_code or "") if final else None
-        known = {
-            name: getattr(case, name) for name in Standing.__struct_fields__ if hasattr(case, name)
-        }
+        known = {name: getattr(case, name) for name in Told.__struct_fields__}
         if not final:  # a ruling that another officer has not signed is nobody's business yet
             known |= {"verdict": None, "limit_yuan": None}
         return Standing(

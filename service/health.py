@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.application import parse
+from service.body import answer
 from service.decide import Engine, Versions, decide
 from service.problem import FieldError, Problem
 
@@ -56,8 +57,8 @@ class Health:
             ]
             said = "; ".join(f"{name}: {what}" for name, what in faults.items()) + "."
             raise Problem("not-ready", 503, said, errors, {"Retry-After": "1"})
-        told = {"status": "ready", "parts": self.parts(), "versions": self._engine().versions}
-        return Response(msgspec.json.encode(told), media_type="application/json")
+        parts = dict.fromkeys(("engine", *self._stores), True)
+        return answer({"status": "ready", "parts": parts, "versions": self._engine().versions})
 
     def _try_engine(self) -> None:
         engine = self._engine()

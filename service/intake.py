@@ -18,10 +18,10 @@ from starlette.routing import Route
 from model.credit_file import Uscc, check_uscc
 from service.application import Application, Consent, Purpose, strictly
 from service.application import Request as Posted
-from service.body import json_body
+from service.body import answer, json_body
 from service.chain import Key
 from service.consent import ConsentRecord, Grant, SubjectGrant
-from service.console.api import Parts, answer
+from service.console.api import Parts
 from service.day import today
 from service.gathering import Gathering
 from service.idempotency import key_of

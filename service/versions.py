@@ -26,7 +26,7 @@ from starlette.routing import Route
 from model.artifact import CARD, PARITY, load_card, sha256
 from model.table import ScorecardError
 from service.archive import Archive, ArchiveError
-from service.body import read
+from service.body import answer, read
 from service.catalogue import CatalogueError
 from service.day import today
 from service.decide import Engine, Versions
@@ -306,16 +306,16 @@ def routes(swaps: Swaps) -> list[Route]:
     """What decides now, another set brought in, and the one before brought back."""
 
     async def live(_: Request) -> Response:
-        return _json(swaps.live())
+        return answer(swaps.live())
 
     async def swap(request: Request) -> Response:
         wanted: Wanted = await read(request, Wanted)
         made = await run_in_threadpool(swaps.swap, wanted, _caller(request))
-        return _json(swaps.live()) if made is None else _json(made, 201)
+        return answer(swaps.live()) if made is None else answer(made, 201)
 
     async def rollback(request: Request) -> Response:
         back: Back = await read(request, Back)
-        return _json(await run_in_threadpool(swaps.rollback, back, _caller(request)), 201)
+        return answer(await run_in_threadpool(swaps.rollback, back, _caller(request)), 201)
 
     return [
         Route("/v1/versions", live, methods=["GET"]),
@@ -326,10 +326,6 @@ def routes(swaps: Swaps) -> list[Route]:
 
 def _caller(request: Request) -> str:
     return str(request.scope.get("caller", "open door"))
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(told), status, media_type="application/json")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from service.application import parse
 from service.archive import Archive
 from service.audit import audit, in_one
 from service.benchmark import Benchmark
-from service.body import json_body
+from service.body import answer, json_body
 from service.chain import Record
 from service.clocks import Clocks
 from service.console.session import Sessions
@@ -66,11 +66,6 @@ class Parts(Struct, frozen=True, kw_only=True):
     def engine(self) -> Engine:
         """What decides now; whoever needs it more than once asks once."""
         return self.swaps.now.engine
-
-
-def answer(value: object, status: int = 200) -> Response:
-    """A record as JSON."""
-    return Response(_encode(value), status, media_type="application/json")
 
 
 async def found(ledger: Ledger, request: Request) -> Record:
