@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.options import Artifact, LedgerUrl, err, fail, load_engine, out, settings_of
+from service.options import (
+    Artifact,
+    LedgerUrl,
+    err,
+    fail,
+    load_engine,
+    out,
+    settings_of,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from service.backtest import Chunk
@@ -93,7 +102,6 @@ def backtest(
     artifact: Artifact = None,
 ) -> None:
     """Decide all past applications again, as now and with something changed; compare."""
-    import msgspec
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
     from service import backtest as backtests
@@ -132,7 +140,7 @@ def backtest(
     if json is not None:
         said = {f"{a} -> {b}": swap for (a, b), swap in sorted(whole.swaps.items())}
         clock = {"timed": whole.timed, "was_ns": whole.was_ns, "now_ns": whole.now_ns}
-        json.write_bytes(msgspec.json.format(msgspec.json.encode({"swaps": said, **clock})))
+        write_json(json, {"swaps": said, **clock})
 
 
 @app.command()

@@ -171,7 +171,7 @@ def bench(
         sides = [ours]
         if naive:
             step("training and starting the baseline")
-            sides.append(stack.enter_context(_baseline(seconds, naive_threads)))
+            sides.append(stack.enter_context(baseline(seconds, naive_threads)))
         for _ in range(rounds):
             _in_process(taken, decide_once, sides, step)
             for concurrency in (1, BUSY):
@@ -211,30 +211,33 @@ def _in_process(
     taken["C3", "ours"].append(time_calls(call, sides[0].seconds))
     for side in sides[1:]:
         step("C3 naive, predict_proba")
-        timed = output([*side.command, "--time", str(side.seconds)])
+        timed = _output([*side.command, "--time", str(side.seconds)])
         frame, from_dict = json.decode(timed, type=tuple[Timing, Timing])
         taken["C3", "naive"].append(frame)
         taken["C3 from a dict", "naive"].append(from_dict)
 
 
 @contextmanager
-def _baseline(seconds: float, threads: int | None) -> Iterator[_Side]:
-    """Train the baseline in a folder of its own, serve it, and remove both at the end."""
+def baseline(seconds: float, threads: int | None, store: Path | None = None) -> Iterator[_Side]:
+    """Train the baseline in a folder of its own, serve it, and remove both at the end.
+
+    With `store` it commits every answer to that SQLite file.
+    """
     limit = [] if threads is None else ["/usr/bin/env", f"OMP_NUM_THREADS={threads}"]
     with TemporaryDirectory() as folder:
         pipeline = str(Path(folder) / "pipeline.joblib")
         command = [sys.executable, "-m", "service.naive", "--pipeline", pipeline]
         # one thread to train: several spin against each other for a minute on a busy machine
-        body = output(["/usr/bin/env", "OMP_NUM_THREADS=1", *command, "--fit"])
+        body = _output(["/usr/bin/env", "OMP_NUM_THREADS=1", *command, "--fit"])
         command = limit + command
-        with running(lambda port: [*command, "--port", str(port)]) as server:
+        more = [] if store is None else ["--store", str(store)]
+        with running(lambda port: [*command, *more, "--port", str(port)]) as server:
             side = _Side("naive", f"{server.url}/predict", body, seconds, command=command)
             side.closed(BUSY)
             yield side
 
 
-def output(command: list[str]) -> bytes:
-    """What a command prints; raises BenchError with its last line when it fails."""
+def _output(command: list[str]) -> bytes:
     done = subprocess.run(command, capture_output=True, timeout=600)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]

@@ -25,6 +25,7 @@ from service.options import (
     settings_of,
     settle,
     show,
+    write_json,
 )
 from service.scorecards import train_on_world
 from service.settings import HOME, Settings
@@ -195,8 +196,7 @@ def bench(
             scored = rivals.measure(seconds)
         out.print(rivals.table(scored))
         if json is not None:
-            both = {"decision": found, "scoring": scored}
-            json.write_bytes(msgspec.json.format(msgspec.json.encode(both)))
+            write_json(json, {"decision": found, "scoring": scored})
         return
 
     def decide_once() -> object:
@@ -219,7 +219,7 @@ def bench(
             )
         out.print(yardsticks.table(beside))
         if json is not None:
-            json.write_bytes(msgspec.json.format(msgspec.json.encode(beside)))
+            write_json(json, beside)
         return
     report = benches.run(
         out,
@@ -271,7 +271,7 @@ def _bench_sources(rate: float, seconds: float, json: Path | None, artifact: Pat
     out.width = max(out.width, 145)  # ten columns
     out.print(waits.table(found))
     if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        write_json(json, found)
 
 
 @app.command(hidden=True)

@@ -57,6 +57,13 @@ def settle() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
+def write_json(path: Path, told: object) -> None:
+    """Write a record as JSON for people to read."""
+    import msgspec
+
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(told)))
+
+
 def show(json: bytes) -> None:
     """Print JSON for people to read."""
     import msgspec

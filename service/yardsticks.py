@@ -15,7 +15,7 @@ from msgspec import Struct
 from rich.console import Group
 from rich.table import Table
 
-from service.bench import BUSY, PATH, BenchError, output
+from service.bench import BUSY, PATH, BenchError, baseline
 from service.load import LoadResult, closed_loop
 from service.machine import Machine, seen
 from service.process import running
@@ -75,13 +75,8 @@ def measure(
         step("starting the servers")
         urls = _started(stack, reply, serve, folder, postgres)
         bodies = dict.fromkeys(urls, body)
-        pipeline = str(folder / "pipeline.joblib")
-        naive = [sys.executable, "-m", "service.naive", "--pipeline", pipeline]
-        alone = ["/usr/bin/env", "OMP_NUM_THREADS=1", *naive]
-        bodies[NAIVE] = output([*alone, "--fit"])
-        stored = [*alone, "--store", str(folder / "naive.db")]
-        server = stack.enter_context(running(lambda port: [*stored, "--port", str(port)]))
-        urls[NAIVE] = f"{server.url}/predict"
+        naive = stack.enter_context(baseline(seconds, 1, folder / "naive.db"))
+        urls[NAIVE], bodies[NAIVE] = naive.url, naive.body
         for what, url in urls.items():
             if not closed_loop(url, [bodies[what]], BUSY, 1.0).per_s:
                 raise BenchError(f"{what}: {url} gave no 2xx")
