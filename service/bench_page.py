@@ -1,21 +1,16 @@
 """A benchmark as one page that fetches nothing: every figure, and the wait by how much is asked."""
 
-from pathlib import Path
-
 from service.bench import BUSY, Figure, Report
 from service.load import LoadResult
-
-PAGE = Path(__file__).parent / "bench.html"
+from service.rendering import drawn, rendered
 
 
 def page(report: Report) -> str:
     """The page of a report; with a sweep, its curve."""
-    from jinja2 import Environment, StrictUndefined
-
     by_key = {figure.key: figure for figure in report.figures if figure.side == "ours"}
     closed, opened = by_key[f"closed {BUSY}"], by_key["open"]
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return made.from_string(PAGE.read_text("utf-8")).render(
+    return rendered(
+        "bench.html",
         machine=report.machine.said(),
         rows=[_row(figure) for figure in [*report.figures, *report.sweep]],
         curve=_curve(report.sweep) if report.sweep else "",
@@ -71,7 +66,6 @@ def _curve(sweep: list[Figure]) -> str:
         )
     )
     chart.update_layout(
-        template="plotly_white",
         xaxis={"title": "requests a second 每秒请求", "rangemode": "tozero"},
         yaxis={"title": "ms", "type": "log"},
         yaxis2={
@@ -82,14 +76,5 @@ def _curve(sweep: list[Figure]) -> str:
             "tickmode": "auto",
             "title": "a second",
         },
-        legend={"orientation": "h", "y": -0.2},
-        margin={"l": 55, "r": 45, "t": 10, "b": 40},
     )
-    return str(
-        chart.to_html(
-            include_plotlyjs=True,
-            full_html=False,
-            default_height="30rem",
-            config={"displayModeBar": False, "responsive": True},
-        )
-    )
+    return drawn(chart, "30rem", right=45)

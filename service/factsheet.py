@@ -14,8 +14,8 @@ from rich.text import Text
 
 from service import charts
 from service.charts import GREY, INK, OURS, PALE, RED, Chart
+from service.rendering import rendered
 
-PAGE = Path(__file__).with_suffix(".html")
 GROUPS = {
     "firms": ("企业", "Firms"),
     "invoices": ("发票与纳税", "Invoices and tax"),
@@ -342,12 +342,11 @@ def drawn(sheet: Sheet) -> dict[str, Chart]:
 
 def html(sheet: Sheet) -> str:
     """The fact sheet as one page that fetches nothing."""
-    from jinja2 import Environment, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     drawing = msgspec.json.encode(drawn(sheet)).decode().replace("</", "<\\/")
-    return made.from_string(PAGE.read_text("utf-8")).render(
+    return rendered(
+        "factsheet.html",
         sheet=sheet,
         groups=GROUPS,
         families={group: list(families(sheet.of(group))) for group in GROUPS},

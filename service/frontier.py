@@ -19,6 +19,7 @@ from model.features import SOURCE_LABELS
 from model.portrait import portrait
 from service.backtest import Chunk, Parts, cases
 from service.decide import Engine
+from service.rendering import drawn, rendered
 
 BINS = 400
 EDGES = [10 ** (-4 + 4 * (i + 1) / BINS) for i in range(BINS)]
@@ -26,7 +27,6 @@ EDGES = [10 ** (-4 + 4 * (i + 1) / BINS) for i in range(BINS)]
 SHOWN_FROM = 0.05
 """Share approved from which a curve is drawn: before, a default more or less is everything."""
 ALL = "all"
-PAGE = Path(__file__).with_suffix(".html")
 
 
 class Curve(Struct):
@@ -125,7 +125,6 @@ def _counted(chunk: Chunk, every: int) -> Frontier:
 
 def page(found: Frontier, cut_off: float) -> str:
     """The frontier as a page that needs no network, with what each source is worth as a table."""
-    from jinja2 import Environment, StrictUndefined
     from plotly.graph_objects import Figure, Scatter
 
     figure = Figure()
@@ -146,19 +145,10 @@ def page(found: Frontier, cut_off: float) -> str:
     figure.update_layout(
         xaxis={"title": "approved 批准率", "tickformat": ".0%"},
         yaxis={"title": "default rate of the approved 违约率", "tickformat": ".1%"},
-        template="plotly_white",
-        legend={"orientation": "h", "y": -0.2},
-        margin={"l": 55, "r": 10, "t": 10, "b": 40},
     )
-    chart = figure.to_html(
-        include_plotlyjs=True,
-        full_html=False,
-        default_height="32rem",
-        config={"displayModeBar": False, "responsive": True},
-    )
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return made.from_string(PAGE.read_text("utf-8")).render(
-        chart=chart,
+    return rendered(
+        "frontier.html",
+        chart=drawn(figure, "32rem"),
         applications=f"{found.applications:,}",
         cut_off=f"{cut_off:.0%}",
         rows=rows(found, cut_off),

@@ -33,9 +33,9 @@ from service import charts
 from service.book import Book
 from service.causes import Found, cells
 from service.charts import OTHER, OURS, RED, Chart
+from service.rendering import rendered
 from service.study import Study
 
-PAGE = Path(__file__).with_suffix(".html")
 APPROVED = 0.7
 """Share of the held-out loans that the cut-off of the comparisons approves."""
 MOST_DRIFTS, MOST_RANKED = 15, 20
@@ -367,12 +367,11 @@ def ticks(of: Column | Axis) -> list[str]:
 
 def html(told: Report) -> str:
     """The report as one file that fetches nothing."""
-    from jinja2 import Environment, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     drawing = msgspec.json.encode(drawn(told)).decode().replace("</", "<\\/")
-    return made.from_string(PAGE.read_text("utf-8")).render(
+    return rendered(
+        "report.html",
         told=told,
         card=told.book.card,
         measured=told.champion.held_out,
