@@ -17,6 +17,7 @@ from service import cli
 from service.application import Request, parse
 from service.decide import Decision, Engine, decide
 from service.process import Server, running
+from service.settings import Settings
 from synthetic_data.stories import STORIES, application
 from synthetic_data.world import generate
 from tests.databases import Database
@@ -114,6 +115,15 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'ledger.db'}"
     database: Database = request.getfixturevalue("postgres")
     return database.url()
+
+
+@pytest.fixture
+def settings(artifact: Path, tmp_path: Path) -> Settings:
+    """Settings of a server with nothing but an artefact; everything it writes is its own."""
+    return Settings(
+        ledger=f"sqlite:///{tmp_path / 'ledger.db'}", artifact=artifact, showcase=tmp_path / "none",
+        keys=tmp_path / "keys.json",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

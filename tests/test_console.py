@@ -46,6 +46,13 @@ def posted(client: httpx.Client, request: bytes) -> Any:
     return reply.raise_for_status().json()
 
 
+def in_arrears(client: httpx.Client) -> tuple[Any, Any]:
+    """The young shop owing taxes, as posted, and the decision on it."""
+    young = json.loads(client.get("/v1/firms/young-shop").content)
+    young["credit_file"]["tax"]["arrears_yuan"] = 9_000.0
+    return young, posted(client, json.dumps(young).encode())
+
+
 def referred(client: httpx.Client, least_yuan: float = 1_000) -> bytes:
     """A firm of the world that the engine refers to a person, with something to lend."""
     for place in ("北京", "河北", "江苏", "浙江", "山东", "广东", "四川"):
@@ -169,9 +176,7 @@ def test_what_if_moves_as_it_is_dragged_and_plays_the_way_to_yes(
     page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
 ) -> None:
     lang = request.node.callspec.params["page"][0]
-    young = json.loads(api.get("/v1/firms/young-shop").content)
-    young["credit_file"]["tax"]["arrears_yuan"] = 9_000.0
-    decision = posted(api, json.dumps(young).encode())
+    _, decision = in_arrears(api)
     before = api.get("/v1/totals").json()["decisions"]
     page.goto(f"{server.url}/{lang}/what-if/{decision['decision_id']}")
     expect(page.locator(f"#verdict.{decision['verdict']}")).to_be_visible()
@@ -252,9 +257,7 @@ def test_a_wrong_datum_is_disputed_corrected_and_decided_anew(
     page: Page, server: Server, api: httpx.Client, request: pytest.FixtureRequest
 ) -> None:
     lang = request.node.callspec.params["page"][0]
-    young = json.loads(api.get("/v1/firms/young-shop").content)
-    young["credit_file"]["tax"]["arrears_yuan"] = 9_000.0
-    decision = posted(api, json.dumps(young).encode())
+    young, decision = in_arrears(api)
     assert decision["verdict"] == "refer"
     page.goto(f"{server.url}/{lang}/desk")
     page.locator("#officer").select_option(index=1)

@@ -28,14 +28,9 @@ def disk() -> Iterator[Disk]:
 
 
 @pytest.fixture
-def settings(artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(ledgers, "FRESH_S", 0.0)
-    return Settings(
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}",
-        artifact=artifact,
-        showcase=tmp_path / "none",
-        open=True,
-    )
+    return settings.model_copy(update={"open": True})
 
 
 async def until(client: httpx.AsyncClient, status: int, *names: str) -> Any:

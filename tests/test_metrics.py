@@ -37,14 +37,6 @@ def page_of(meters: Meters, standing: Standing | None = None, accepts: str = "")
     return meters.page(standing or Standing(), accepts)[0].decode()
 
 
-@pytest.fixture
-def settings(artifact: Path, tmp_path: Path) -> Settings:
-    return Settings(
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}", artifact=artifact, showcase=tmp_path / "none",
-        keys=tmp_path / "keys.json",
-    )  # fmt: skip
-
-
 def test_what_was_answered_and_decided_is_counted(
     engine: Engine, settings: Settings, stories: dict[str, bytes]
 ) -> None:

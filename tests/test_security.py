@@ -54,14 +54,9 @@ DEEP = {
 
 @pytest.mark.parametrize("body", DEEP.values(), ids=list(DEEP))
 def test_nothing_nested_deep_breaks_any_route(
-    engine: Engine, artifact: Path, tmp_path: Path, stories: dict[str, bytes], body: bytes
+    engine: Engine, settings: Settings, stories: dict[str, bytes], body: bytes
 ) -> None:
-    settings = Settings(
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}",
-        artifact=artifact,
-        showcase=tmp_path / "none",
-        open=True,
-    )
+    settings = settings.model_copy(update={"open": True})
 
     async def talk(client: httpx.AsyncClient) -> dict[str, int]:
         page = (await client.get("/zh/desk")).text

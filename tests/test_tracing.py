@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -25,13 +24,8 @@ STEPS = ["portrait", "assess", "policy", "limit", "offers", "ledger"]
 
 
 @pytest.fixture
-def settings(artifact: Path, tmp_path: Path) -> Settings:
-    return Settings(
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}",
-        artifact=artifact,
-        showcase=tmp_path / "none",
-        open=True,
-    )
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"open": True})
 
 
 def traced(

@@ -13,14 +13,6 @@ from service.watch import HEADERS
 from tests.in_process import JSON, talking
 
 
-@pytest.fixture
-def settings(artifact: Path, tmp_path: Path) -> Settings:
-    return Settings(
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}", artifact=artifact, showcase=tmp_path / "none",
-        keys=tmp_path / "keys.json",
-    )  # fmt: skip
-
-
 def replies(settings: Settings, engine: Engine, *asked: tuple[str, str, Any]) -> list[Any]:
     async def talk(client: httpx.AsyncClient) -> list[httpx.Response]:
         return [
