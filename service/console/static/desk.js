@@ -46,8 +46,9 @@ const find = debounce(trying(async () => {
 
 $("#officer").addEventListener("change", trying(async (event) => {
   const { officer } = await post("/v1/desk/session", { officer: event.target.value || null });
-  say(officer ? t(`已登录：${officer}`, `Signed in: ${officer}`) : t("已退出", "Signed out"));
   await (chosen ? refresh() : queue());
+  // said last: drawing the case anew would take what is typed meanwhile
+  say(officer ? t(`已登录：${officer}`, `Signed in: ${officer}`) : t("已退出", "Signed out"));
 }));
 $("#sign-in").addEventListener("submit", (event) => event.preventDefault());
 $("#filter").addEventListener("change", trying(() => turn(-skip)));
